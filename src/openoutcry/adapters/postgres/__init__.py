@@ -1,0 +1,1 @@
+"""PostgreSQL: the store of trades, candles, gaps and watermarks."""

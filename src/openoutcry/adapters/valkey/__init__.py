@@ -1,0 +1,1 @@
+"""Valkey: the bus between the roles."""

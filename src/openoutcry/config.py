@@ -1,0 +1,153 @@
+"""Settings: the one reader of the environment and of `outcry.toml`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from openoutcry.errors import ConfigError
+
+PREFIX = "OUTCRY_"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be configured, with its default.
+
+    Each name is a key of `outcry.toml` and, in capitals behind `OUTCRY_`, an environment variable.
+    The environment wins over the file. The table in `docs/configuration.md` is made from this class.
+    """
+
+    data_dir: str = ""
+    """Where embedded engines keep their data; empty: the user's data directory."""
+    database_url: str = ""
+    """PostgreSQL to use; empty: an embedded one."""
+    valkey_url: str = ""
+    """Valkey or Redis to use; empty: an embedded one."""
+
+    host: str = "127.0.0.1"
+    """Address that the API and the hub listen on."""
+    port: Port = 8000
+    """Port of the API and the dashboard."""
+    ws_port: Port = 8001
+    """Port of the WebSocket hub."""
+    public_ws_url: str = ""
+    """Hub address told to browsers, for a proxy in front; empty: same host, `ws_port`."""
+    allowed_origins: list[str] = field(default_factory=list)
+    """Web origins that may open the hub besides the dashboard's own; `*` allows every one."""
+
+    venue: Literal["binance"] = "binance"
+    """The exchange that the feed listens to."""
+    symbols: Annotated[list[str], Meta(min_length=1)] = field(
+        default_factory=lambda: ["btcusdt", "ethusdt", "solusdt"]
+    )
+    """Symbols to record, in any case."""
+    binance_ws_url: str = "wss://data-stream.binance.vision"
+    """Binance's WebSocket market data host."""
+    binance_rest_url: str = "https://data-api.binance.vision"
+    """Binance's REST market data host."""
+    weight_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Share of the venue's request weight per minute that all processes together may spend."""
+    backfill: bool = True
+    """Fetch recent history when a symbol is first seen."""
+    silence_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    """Reconnect when a connection has been silent for this long (the venue pings every 20 s)."""
+
+    spread: Decimal = Decimal("0.001")
+    """Quoted bid and ask are the last price times one less and one plus this."""
+    frame_ms: Annotated[int, Meta(ge=1, le=1000)] = 5
+    """Longest time the feed gathers trades into one frame, in milliseconds."""
+    stream_shards: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Number of trade streams; each is owned by one recorder at a time."""
+    stream_max_mb: Positive = 1024
+    """Hard cap of one trade stream in MiB; a full stream refuses new frames, repaired later."""
+    recorder_batch: Annotated[int, Meta(ge=1, le=200_000)] = 20_000
+    """Most trades in one database transaction."""
+    retention_trades_days: Annotated[int, Meta(ge=0)] = 0
+    """Days to keep trades; 0 keeps them for good."""
+    retention_1s_days: Annotated[int, Meta(ge=0)] = 30
+    """Days to keep 1s candles; 0 keeps them for good."""
+
+    sandbox_host: str = "127.0.0.1"
+    """Address that the sandbox exchange listens on."""
+    sandbox_port: Port = 8010
+    """REST port of the sandbox exchange."""
+    sandbox_ws_port: Port = 8011
+    """WebSocket port of the sandbox exchange."""
+    sandbox_seed: int = 7
+    """Seed of the sandbox exchange's market: the same seed makes the same market."""
+    sandbox_rate: Annotated[float, Meta(gt=0)] = 6.0
+    """Trades per second of the sandbox exchange, all symbols together, on average."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log level that is printed."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """Log lines for people or for machines; auto: for people on a terminal."""
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings of defaults, then `file`, then the environment, then `overrides`.
+
+    `file` defaults to `OUTCRY_CONFIG`, else `outcry.toml` in the working directory if there is one.
+    Overrides that are None are left out. Raises ConfigError that names the key at fault.
+    """
+    environ = os.environ if environ is None else environ
+    values = {**_from_file(environ, file), **_from_environment(environ)}
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"Configuration: {error}") from None
+
+
+def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:
+    named = file or (Path(environ["OUTCRY_CONFIG"]) if "OUTCRY_CONFIG" in environ else None)
+    path = named or Path("outcry.toml")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named is None:
+            return {}
+        raise ConfigError(f"Configuration file {path} does not exist.") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Configuration file {path} cannot be read: {error}.") from None
+    if unknown := sorted(set(values) - set(_KINDS)):
+        raise ConfigError(f"Unknown key in {path}: {', '.join(unknown)}. {_known()}")
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES:
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key not in _KINDS:
+            raise ConfigError(f"Unknown environment variable {name}. {_known()}")
+        values[key] = _split(text) if "list" in str(_KINDS[key]) else text
+    return values
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _known() -> str:
+    return "Known keys: " + ", ".join(sorted(_KINDS)) + "."
+
+
+_KINDS = Settings.__annotations__
+_OTHER_VARIABLES = frozenset({"OUTCRY_CONFIG", "OUTCRY_TEST_DATA"})

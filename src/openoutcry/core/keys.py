@@ -1,0 +1,46 @@
+"""Every name that OpenOutcry uses in Valkey, in one place.
+
+Braces are Valkey Cluster hash tags: what must live together carries the same tag.
+"""
+
+DEAD_LETTERS = "trades_stream:dead"
+"""Stream of frames that could not be decoded: fields `frame`, `reason`, `stream`, `entry`."""
+
+RECORDER_GROUP = "recorder"
+"""The consumer group on every trade stream."""
+
+FRAME_FIELD = b"f"
+"""The one field of a trade-stream entry: a frame (see `core.frames`)."""
+
+LAST_QUOTES = "quotes:last"
+"""Hash symbol -> the last quote, as the JSON that went to `market:<SYMBOL>`."""
+
+
+def trades_stream(shard: int) -> str:
+    """Return the stream that carries the frames of a shard."""
+    return f"trades_stream:{{{shard}}}"
+
+
+def market_channel(symbol: str) -> str:
+    """Return the pub/sub channel of a symbol's quotes (JSON, one object a message)."""
+    return f"market:{symbol}"
+
+
+def candles_channel(symbol: str) -> str:
+    """Return the pub/sub channel of a symbol's committed base candles (see `core.channels`)."""
+    return f"candles:{symbol}"
+
+
+def trades_channel(symbol: str) -> str:
+    """Return the pub/sub channel of a symbol's committed trades (one frame a message)."""
+    return f"trades:{symbol}"
+
+
+def status_key(role: str, instance: str) -> str:
+    """Return the expiring key under which a process reports a `RoleStatus` as JSON."""
+    return f"status:{role}:{instance}"
+
+
+def weight_key(venue: str, minute: int) -> str:
+    """Return the counter of request weight spent at a venue in one minute, by all processes."""
+    return f"weight:{venue}:{minute}"

@@ -1,0 +1,52 @@
+"""Quotes: a bid and an ask around the last price. They never reach the charts' data."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from openoutcry.model import Quote
+
+
+class QuoteMessage(Struct, frozen=True, rename="camel"):
+    """A quote as it goes out: decimal strings, the venue's time in milliseconds."""
+
+    symbol: str
+    original_price: Decimal
+    bid_price: Decimal
+    ask_price: Decimal
+    timestamp: int
+
+
+def make_quote(symbol: str, price: Decimal, spread: Decimal, venue_time: int) -> Quote:
+    """Return the quote around `price`: bid = price x (1 - spread), ask = price x (1 + spread).
+
+    Exact: trailing zeros go, digits never. `venue_time` in µs.
+    """
+    margin = price * spread
+    return Quote(
+        symbol=symbol,
+        price=plain(price),
+        bid=plain(price - margin),
+        ask=plain(price + margin),
+        venue_time=venue_time,
+    )
+
+
+def to_message(quote: Quote) -> QuoteMessage:
+    """Return a quote in the shape of the `market:<SYMBOL>` channel."""
+    return QuoteMessage(
+        symbol=quote.symbol,
+        original_price=quote.price,
+        bid_price=quote.bid,
+        ask_price=quote.ask,
+        timestamp=quote.venue_time // 1000,
+    )
+
+
+def plain(number: Decimal) -> Decimal:
+    """Return the same number without trailing zeros and without an exponent: 1E+2 becomes 100."""
+    number = number.normalize()
+    exponent = number.as_tuple().exponent
+    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number

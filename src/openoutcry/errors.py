@@ -1,0 +1,72 @@
+"""One tree of errors; each says whether trying again can help."""
+
+
+class OutcryError(Exception):
+    """Root of every error that OpenOutcry raises on purpose.
+
+    `retry` tells the caller whether the same call may succeed later: decisions to retry read this
+    attribute, never the text.
+    """
+
+    retry = False
+
+
+class ConfigError(OutcryError):
+    """A setting is unknown, malformed or contradictory; the message says which and what is right."""
+
+
+class EngineError(OutcryError):
+    """An embedded engine cannot be started here; the message says why and what to do."""
+
+
+class BadRequestError(OutcryError):
+    """The caller's input is wrong: answered as a 400 with the message."""
+
+
+class NotFoundError(OutcryError):
+    """The thing asked for does not exist: answered as a 404 with the message."""
+
+
+class FrameError(OutcryError):
+    """A frame cannot be decoded: it belongs on the dead-letter stream with this reason."""
+
+
+class ScaleOverflowError(OutcryError):
+    """A number does not fit its scaled 64-bit column; nothing was wrapped or rounded."""
+
+
+class ProtocolError(OutcryError):
+    """A peer sent something that its protocol does not allow."""
+
+
+class VenueError(OutcryError):
+    """The venue refused a request, for good."""
+
+
+class VenueUnavailableError(VenueError):
+    """The venue cannot be reached, timed out or answered 5xx."""
+
+    retry = True
+
+
+class RateLimitedError(VenueUnavailableError):
+    """The venue said 429 or 418, or our own weight budget is spent.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreUnavailableError(OutcryError):
+    """PostgreSQL or Valkey cannot be reached just now."""
+
+    retry = True
+
+
+class LostOwnershipError(OutcryError):
+    """Another process took over the shard that this recorder held; stop writing at once."""
+
+    retry = True

@@ -1,0 +1,1 @@
+"""One short loop per role: read, call the core, write."""

@@ -1,0 +1,1 @@
+"""Exchange protocols as sans-IO objects: bytes in, events and bytes to send out."""

@@ -1,0 +1,1 @@
+"""What browsers and bots connect to: the REST API and the WebSocket hub."""

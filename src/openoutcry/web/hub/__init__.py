@@ -1,0 +1,1 @@
+"""The WebSocket hub: a sans-IO protocol in a picows shell."""
