@@ -44,8 +44,16 @@ SCALE: Final = np.dtype(
 )
 """Decimal places of one instrument's prices and sizes."""
 
-MARK: Final = np.dtype([("instrument", "<u4"), ("extra", "<u4"), ("low", "<i8"), ("high", "<i8")])
-"""A statement about one instrument; `low` and `high` are inclusive, their unit is the kind's."""
+MARK: Final = np.dtype(
+    [
+        ("instrument", "<u4"),
+        ("extra", "<u4"),
+        ("low", "<i8"),
+        ("high", "<i8"),
+        ("trade_id", "<i8"),
+    ]
+)
+"""A statement about one instrument; what the fields mean is the kind's. Ranges are inclusive."""
 
 
 class FrameKind(IntEnum):
@@ -54,11 +62,12 @@ class FrameKind(IntEnum):
     TRADES = 0
     """Trades as they came from the live feed."""
     HEARD = 1
-    """Marks low..high: venue times (µs) in which the feed listened without a break."""
+    """Marks low..high: venue times (µs) in which the feed listened without a break; trade_id: the
+    newest id it passed on in that time, -1 for none."""
     VERIFIED = 2
     """Marks low..high: trade ids; `trades` are all that the venue has in those ranges."""
     HEAD = 3
-    """Marks: low = the venue's newest trade id at venue time high (µs); -1 for none yet."""
+    """Marks trade_id: the venue's newest at venue time high (µs), -1 for none yet."""
     KLINES = 4
     """Body: the venue's own final candles (`core.klines`)."""
 

@@ -51,7 +51,7 @@ CREATE INDEX trades_venue_time ON trades USING brin (venue_time)
 """
 
 # sealed: the row is the venue's own kline (imported), final; trades that arrive later for its bucket
-# are stored but not added to it.
+# are stored but not added to it. Klines know no trade ids: theirs are 0, older than every trade's.
 CANDLES = """
 CREATE TABLE candles_{base} (
     instrument_id          int NOT NULL,
@@ -65,8 +65,8 @@ CREATE TABLE candles_{base} (
     trades                 bigint NOT NULL,
     taker_buy_volume       numeric NOT NULL,
     taker_buy_quote_volume numeric NOT NULL,
-    first_trade_id         bigint,
-    last_trade_id          bigint,
+    first_trade_id         bigint NOT NULL,
+    last_trade_id          bigint NOT NULL,
     sealed                 boolean NOT NULL DEFAULT false,
     PRIMARY KEY (instrument_id, bucket)
 ){partitioned}
@@ -103,8 +103,8 @@ CREATE TABLE coverage (
 )
 """
 
-# missing: the ids of from_id..to_id that are not stored; with state 'absent' the venue has confirmed
-# that it does not have them either. from_time and to_time are those of the trades around the gap.
+# missing: the ids of from_id..to_id that are neither stored nor explained; absent: those that the venue
+# has confirmed not to have either. from_time and to_time are those of the trades around the gap.
 GAPS = """
 CREATE TABLE gaps (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -112,6 +112,7 @@ CREATE TABLE gaps (
     from_id       bigint NOT NULL,
     to_id         bigint NOT NULL,
     missing       int8multirange NOT NULL,
+    absent        int8multirange NOT NULL DEFAULT '{}',
     from_time     timestamptz NOT NULL,
     to_time       timestamptz NOT NULL,
     state         text NOT NULL CHECK (state IN ('suspected', 'filled', 'absent')),

@@ -1,0 +1,90 @@
+"""Store the venue's own candles: final rows, and the longer ones that contain them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import asyncpg
+
+from openoutcry.adapters.postgres.times import from_us
+from openoutcry.core.intervals import BASES, Interval
+from openoutcry.core.klines import Klines
+
+_SEAL: Final = """
+INSERT INTO candles_{base}
+    (instrument_id, bucket, open, high, low, close, volume, quote_volume, trades,
+     taker_buy_volume, taker_buy_quote_volume, first_trade_id, last_trade_id, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, true)
+ON CONFLICT (instrument_id, bucket) DO UPDATE SET
+    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+    volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
+    taker_buy_volume = excluded.taker_buy_volume,
+    taker_buy_quote_volume = excluded.taker_buy_quote_volume, sealed = true
+"""
+
+# A longer candle that contains sealed ones is the sum of the next shorter ones: those hold both the
+# klines and the trades around them.
+_RENEW: Final = """
+INSERT INTO candles_{base}
+SELECT instrument_id, {bucket} AS longer,
+       (array_agg(open ORDER BY bucket))[1], max(high), min(low),
+       (array_agg(close ORDER BY bucket DESC))[1],
+       sum(volume), sum(quote_volume), sum(trades),
+       sum(taker_buy_volume), sum(taker_buy_quote_volume),
+       (array_agg(first_trade_id ORDER BY bucket))[1], max(last_trade_id), false
+FROM candles_{shorter}
+WHERE instrument_id = $1 AND bucket >= $2 AND bucket < $3
+GROUP BY instrument_id, longer
+ON CONFLICT (instrument_id, bucket) DO UPDATE SET
+    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+    volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
+    taker_buy_volume = excluded.taker_buy_volume,
+    taker_buy_quote_volume = excluded.taker_buy_quote_volume,
+    first_trade_id = excluded.first_trade_id, last_trade_id = excluded.last_trade_id
+WHERE NOT candles_{base}.sealed
+"""
+
+
+async def seal(connection: asyncpg.Connection[Any], klines: Klines) -> None:
+    """Write `klines` as final rows and renew the longer candles; part of the caller's transaction."""
+    await connection.executemany(
+        _SEAL.format(base=klines.base),
+        [
+            (
+                klines.instrument,
+                from_us(c.bucket),
+                c.open,
+                c.high,
+                c.low,
+                c.close,
+                c.volume,
+                c.quote_volume,
+                c.trades,
+                c.taker_buy_volume,
+                c.taker_buy_quote_volume,
+            )
+            for c in klines.candles
+        ],
+    )
+    shorter = klines.interval
+    for longer in BASES:
+        if longer.length > shorter.length:
+            await _renew(connection, klines, longer, shorter)
+            shorter = longer
+
+
+async def _renew(
+    connection: asyncpg.Connection[Any], klines: Klines, longer: Interval, shorter: Interval
+) -> None:
+    start = longer.floor(klines.start)
+    end = longer.next(longer.floor(klines.end - 1))
+    await connection.execute(
+        _RENEW.format(
+            base=longer.name,
+            shorter=shorter.name,
+            bucket=f"date_bin('{longer.length} microseconds', bucket, 'epoch')",
+        ),
+        klines.instrument,
+        from_us(start),
+        from_us(end),
+    )

@@ -1,0 +1,102 @@
+"""One shard's stream of frames, as the feed appends to it and the recorder reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from openoutcry.core.keys import DEAD_LETTERS, FRAME_FIELD, RECORDER_GROUP, trades_stream
+
+DEAD_LETTERS_KEPT: Final = 10_000
+
+
+class Entry(Struct, frozen=True):
+    """A frame on the stream, still encoded."""
+
+    id: bytes
+    data: bytes
+
+
+class TradeStream:
+    """Reads a shard's stream through the recorders' consumer group.
+
+    Guarantee: an entry that was not acknowledged is seen again, by this consumer or by the shard's
+    next owner; so commit first, then `done`.
+    """
+
+    def __init__(self, valkey: Redis, shard: int, consumer: str) -> None:
+        self._valkey = valkey
+        self._consumer = consumer
+        self.name = trades_stream(shard)
+
+    async def join(self, position: str | None) -> None:
+        """Make the consumer group if need be, starting after `position` (None: from the start)."""
+        try:
+            await self._valkey.xgroup_create(
+                self.name, RECORDER_GROUP, id=position or "0", mkstream=True
+            )
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def claim(self) -> None:
+        """Take over what other consumers read but never acknowledged.
+
+        Only the shard's owner calls this, so whoever read those entries is dead or has lost the
+        shard: no idle time needs to pass.
+        """
+        start: Any = b"0-0"
+        while True:
+            start, _, _ = await self._valkey.xautoclaim(
+                self.name, RECORDER_GROUP, self._consumer, 0, start, count=1000, justid=False
+            )
+            if start == b"0-0":
+                break
+        for consumer in await self._valkey.xinfo_consumers(self.name, RECORDER_GROUP):
+            if consumer["name"].decode() != self._consumer and not consumer["pending"]:
+                await self._valkey.xgroup_delconsumer(self.name, RECORDER_GROUP, consumer["name"])
+
+    async def unfinished(self, after: bytes, count: int) -> list[Entry]:
+        """Return entries this consumer has read and not acknowledged, later than `after`."""
+        return await self._read(after, count, None)
+
+    async def fresh(self, count: int, wait_ms: int) -> list[Entry]:
+        """Return entries nobody has read, waiting up to `wait_ms` for the first."""
+        return await self._read(b">", count, wait_ms)
+
+    async def done(self, ids: Sequence[bytes]) -> None:
+        """Acknowledge entries, and let the stream forget what lies before the last of them."""
+        pipeline = self._valkey.pipeline(transaction=False)
+        pipeline.xack(self.name, RECORDER_GROUP, *ids)
+        pipeline.xtrim(self.name, minid=ids[-1], approximate=True)
+        await pipeline.execute()
+
+    async def bury(self, entry: Entry, reason: str) -> None:
+        """Put an entry on the dead-letter stream with its reason, then acknowledge it."""
+        letter: dict[Any, Any] = {
+            FRAME_FIELD: entry.data,
+            "reason": reason,
+            "stream": self.name,
+            "entry": entry.id,
+        }
+        await self._valkey.xadd(DEAD_LETTERS, letter, maxlen=DEAD_LETTERS_KEPT, approximate=True)
+        await self._valkey.xack(self.name, RECORDER_GROUP, entry.id)
+
+    async def _read(self, after: bytes, count: int, wait_ms: int | None) -> list[Entry]:
+        answer: Any = await self._valkey.xreadgroup(
+            RECORDER_GROUP, self._consumer, {self.name: after}, count=count, block=wait_ms
+        )
+        return [entry for _, entries in _pairs(answer) for entry in _entries(entries)]
+
+
+def _pairs(answer: Any) -> Iterable[tuple[Any, Any]]:
+    return answer.items() if isinstance(answer, dict) else answer or ()
+
+
+def _entries(entries: Any) -> Iterable[Entry]:
+    for entry_id, fields in entries:
+        yield Entry(entry_id, (fields or {}).get(FRAME_FIELD, b""))

@@ -1,0 +1,218 @@
+"""Turn a batch of frames into what is to be written: new trades, candle deltas, changed ledgers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from msgspec import Struct, field
+from numpy.typing import NDArray
+
+from openoutcry.core.candles import CandleColumns, as_rows, fold
+from openoutcry.core.frames import SCALE, TRADE, Frame, FrameKind, Table, empty
+from openoutcry.core.intervals import BASES, SECOND
+from openoutcry.core.klines import Klines, decode_klines
+from openoutcry.core.ledger import Ledger, LedgerChange
+from openoutcry.core.scales import rescale
+
+Ints = NDArray[np.int64]
+
+
+class Recorded(Struct, frozen=True):
+    """What a batch adds to the store.
+
+    `trades` are the new ones, ascending by instrument and id, at the scales in `scales` (one row an
+    instrument, ascending). `deltas` are candles to add to stored ones, by base name; `changes` is
+    what became of the ledgers. `seen` counts the trades that came in, `repeated` those not new.
+    """
+
+    trades: Table
+    scales: Table
+    deltas: list[tuple[str, CandleColumns]]
+    changes: list[LedgerChange]
+    klines: list[Klines] = field(default_factory=list)
+    seen: int = 0
+    repeated: int = 0
+
+
+def record(frames: Sequence[Frame], ledger_of: Callable[[int], Ledger]) -> Recorded:
+    """Return what `frames` add; the ledgers (`ledger_of` by instrument id) take it in.
+
+    The order of trades within a batch does not matter, nor do repeats. Raises ScaleOverflowError if
+    a sum or a rescaled value leaves 64 bits.
+    """
+    trades, scales = gather(frames)
+    seen = len(trades)
+    fresh, touched = _absorb(trades, ledger_of)
+    for frame in frames:
+        for ledger in _apply_marks(frame, ledger_of):
+            touched[ledger.instrument] = ledger
+    klines = [k for f in frames if f.kind is FrameKind.KLINES for k in decode_klines(f.body)]
+    for one in klines:
+        ledger = ledger_of(one.instrument)
+        touched[ledger.instrument] = ledger
+        ledger.sealed(one.base_seconds, one.start, one.end)
+    deltas = _fold(fresh, touched)
+    return Recorded(
+        trades=fresh,
+        scales=scales,
+        deltas=deltas,
+        changes=[ledger.take_change() for ledger in touched.values()],
+        klines=klines,
+        seen=seen,
+        repeated=seen - len(fresh),
+    )
+
+
+def gather(frames: Sequence[Frame]) -> tuple[Table, Table]:
+    """Return all trades of `frames` in one table at common scales, and those scales."""
+    tables = [frame for frame in frames if len(frame.trades)]
+    if not tables:
+        return empty(TRADE), empty(SCALE)
+    scales = _common_scales([frame.scales for frame in tables])
+    parts = [_at_scales(frame, scales) for frame in tables]
+    return (np.concatenate(parts) if len(parts) > 1 else parts[0]), scales
+
+
+def row_scales(instruments: NDArray[np.uint32], scales: Table) -> tuple[Ints, Ints]:
+    """Return the price and the size scale of each row by its instrument."""
+    at = np.searchsorted(scales["instrument"], instruments)
+    return (
+        scales["price_scale"][at].astype(np.int64),
+        scales["size_scale"][at].astype(np.int64),
+    )
+
+
+def _common_scales(tables: Sequence[Table]) -> Table:
+    rows = np.concatenate(tables)
+    ids, at = np.unique(rows["instrument"], return_inverse=True)
+    common = np.zeros(len(ids), SCALE)
+    common["instrument"] = ids
+    np.maximum.at(common["price_scale"], at, rows["price_scale"])
+    np.maximum.at(common["size_scale"], at, rows["size_scale"])
+    return common
+
+
+def _at_scales(frame: Frame, scales: Table) -> Table:
+    own = np.sort(frame.scales, order="instrument")
+    at = np.searchsorted(scales["instrument"], own["instrument"])
+    target = scales[at]
+    if np.array_equal(own["price_scale"], target["price_scale"]) and np.array_equal(
+        own["size_scale"], target["size_scale"]
+    ):
+        return frame.trades
+    trades = frame.trades.copy()
+    old_price, old_size = row_scales(trades["instrument"], own)
+    new_price, new_size = row_scales(trades["instrument"], scales)
+    trades["price"] = rescale(trades["price"], old_price, new_price)
+    trades["size"] = rescale(trades["size"], old_size, new_size)
+    return trades
+
+
+def _absorb(
+    trades: Table, ledger_of: Callable[[int], Ledger]
+) -> tuple[Table, dict[int, Ledger]]:
+    touched: dict[int, Ledger] = {}
+    if not len(trades):
+        return trades, touched
+    trades = _sorted_unique(trades)
+    instruments = trades["instrument"]
+    starts = np.flatnonzero(np.diff(instruments, prepend=instruments[0] + np.uint32(1)))
+    ends = np.append(starts[1:], len(trades))
+    ids = np.ascontiguousarray(trades["trade_id"])
+    times = np.ascontiguousarray(trades["venue_time"])
+    fresh = np.empty(len(trades), bool)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        ledger = ledger_of(int(instruments[start]))
+        touched[ledger.instrument] = ledger
+        fresh[start:end] = ledger.absorb(ids[start:end], times[start:end])
+    return (trades if fresh.all() else trades[fresh]), touched
+
+
+def _sorted_unique(trades: Table) -> Table:
+    """Return the rows ascending by instrument and id, each once (the first to come stays)."""
+    instrument, trade_id = trades["instrument"], trades["trade_id"]
+    same = instrument[1:] == instrument[:-1]
+    if not np.all((instrument[1:] > instrument[:-1]) | (same & (trade_id[1:] > trade_id[:-1]))):
+        trades = trades[np.lexsort((trade_id, instrument))]
+        instrument, trade_id = trades["instrument"], trades["trade_id"]
+        first = np.ones(len(trades), bool)
+        first[1:] = (instrument[1:] != instrument[:-1]) | (trade_id[1:] != trade_id[:-1])
+        if not first.all():
+            trades = trades[first]
+    return trades
+
+
+def _apply_marks(frame: Frame, ledger_of: Callable[[int], Ledger]) -> list[Ledger]:
+    apply = _MARKS.get(frame.kind)
+    if apply is None:
+        return []
+    touched = []
+    for mark in frame.marks:
+        ledger = ledger_of(int(mark["instrument"]))
+        apply(ledger, mark, frame)
+        touched.append(ledger)
+    return touched
+
+
+def _heard(ledger: Ledger, mark: np.void, _frame: Frame) -> None:
+    ledger.heard(int(mark["low"]), int(mark["high"]), int(mark["trade_id"]))
+
+
+def _head(ledger: Ledger, mark: np.void, _frame: Frame) -> None:
+    ledger.head(int(mark["trade_id"]), int(mark["high"]))
+
+
+def _verified(ledger: Ledger, mark: np.void, frame: Frame) -> None:
+    rows = frame.trades[frame.trades["instrument"] == mark["instrument"]]
+    times = rows["venue_time"]
+    span = (int(times.min()), int(times.max())) if len(rows) else None
+    ledger.verified(int(mark["low"]), int(mark["high"]), span)
+
+
+_MARKS: Final[Mapping[FrameKind, Callable[[Ledger, np.void, Frame], None]]] = {
+    FrameKind.HEARD: _heard,
+    FrameKind.HEAD: _head,
+    FrameKind.VERIFIED: _verified,
+}
+
+
+def _fold(trades: Table, ledgers: Mapping[int, Ledger]) -> list[tuple[str, CandleColumns]]:
+    """Return the deltas of every base; trades in buckets that klines have sealed stay out of them."""
+    if not len(trades):
+        return []
+    limit = _finest_seal(trades, ledgers)
+    if limit is None:
+        return _fold_below(trades, BASES[-1].length + 1)
+    deltas: list[tuple[str, CandleColumns]] = []
+    for length in np.unique(limit).tolist():
+        deltas += _fold_below(trades[limit == length], length)
+    return deltas
+
+
+def _fold_below(trades: Table, length: int) -> list[tuple[str, CandleColumns]]:
+    rows = as_rows(trades)
+    deltas = []
+    for base in BASES:
+        if base.length < length:
+            rows = fold(rows, base)
+            deltas.append((base.name, rows))
+    return deltas
+
+
+def _finest_seal(trades: Table, ledgers: Mapping[int, Ledger]) -> Ints | None:
+    """Return for each trade the length (µs) of the finest sealed candle around it; None if no seal."""
+    limit: Ints | None = None
+    for ledger in ledgers.values():
+        for span in ledger.klines:
+            inside = (
+                (trades["instrument"] == ledger.instrument)
+                & (trades["venue_time"] >= span.start)
+                & (trades["venue_time"] < span.end)
+            )
+            if inside.any():
+                if limit is None:
+                    limit = np.full(len(trades), BASES[-1].length + 1, np.int64)
+                limit[inside] = np.minimum(limit[inside], span.base * SECOND)
+    return limit
