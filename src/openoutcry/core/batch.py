@@ -110,9 +110,7 @@ def _at_scales(frame: Frame, scales: Table) -> Table:
     return trades
 
 
-def _absorb(
-    trades: Table, ledger_of: Callable[[int], Ledger]
-) -> tuple[Table, dict[int, Ledger]]:
+def _absorb(trades: Table, ledger_of: Callable[[int], Ledger]) -> tuple[Table, dict[int, Ledger]]:
     touched: dict[int, Ledger] = {}
     if not len(trades):
         return trades, touched

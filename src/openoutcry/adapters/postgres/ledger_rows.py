@@ -89,7 +89,9 @@ async def load_ledgers(connection: asyncpg.Connection[Any]) -> dict[int, Ledger]
     return ledgers
 
 
-async def write_changes(connection: asyncpg.Connection[Any], changes: Sequence[LedgerChange]) -> None:
+async def write_changes(
+    connection: asyncpg.Connection[Any], changes: Sequence[LedgerChange]
+) -> None:
     """Write what a batch changed; part of the caller's transaction."""
     await _write_watermarks(connection, changes)
     for change in changes:

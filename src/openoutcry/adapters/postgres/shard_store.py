@@ -101,9 +101,7 @@ class ShardStore:
     @classmethod
     async def own(cls, connection: asyncpg.Connection[Any], shard: int) -> ShardStore | None:
         """Return the store of `shard` if nobody else owns it, else None."""
-        owned = await connection.fetchval(
-            "SELECT pg_try_advisory_lock($1, $2)", SHARD_LOCKS, shard
-        )
+        owned = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", SHARD_LOCKS, shard)
         if not owned:
             return None
         await connection.execute(_DELTA_TABLE)
@@ -213,7 +211,10 @@ def _encode_deltas(deltas: Sequence[tuple[str, CandleColumns]], scales: Table) -
             copy_format.Int(keys, 2),
             copy_format.Int(instrument, 4),
             copy_format.Timestamp(column("bucket")),
-            *(copy_format.Numeric(column(name), price) for name in ("open", "high", "low", "close")),
+            *(
+                copy_format.Numeric(column(name), price)
+                for name in ("open", "high", "low", "close")
+            ),
             copy_format.Numeric(column("volume"), size),
             copy_format.Numeric(column("quote_volume"), price + size),
             copy_format.Int(column("trades"), 8),

@@ -13,7 +13,7 @@ _HEALTH_SECONDS = 15
 _RETRIES = 4
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, retries: int = _RETRIES) -> Redis:
     """Return a client with its own pool; nothing is sent before the first command.
 
     `url` is `redis://`, `rediss://` or `unix://`. Answers are bytes. A lost connection is dialled
@@ -31,7 +31,7 @@ def connect(url: str) -> Redis:
         socket_timeout=_ANSWER_SECONDS,
         retry=Retry(
             ExponentialWithJitterBackoff(cap=1.0, base=0.1),
-            _RETRIES,
+            retries,
             supported_errors=(ValkeyConnectionError,),
         ),
         **tcp,
