@@ -43,4 +43,9 @@ def status_key(role: str, instance: str) -> str:
 
 def weight_key(venue: str, minute: int) -> str:
     """Return the counter of request weight spent at a venue in one minute, by all processes."""
-    return f"weight:{venue}:{minute}"
+    return f"weight:{{{venue}}}:{minute}"
+
+
+def weight_block_key(venue: str) -> str:
+    """Return the expiring key that stands while a venue wants no requests from us."""
+    return f"weight:{{{venue}}}:blocked"

@@ -57,7 +57,8 @@ def contains(ranges: Ranges, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.zeros(len(ids), bool)
     bounds = np.array(ranges, np.int64)
     at = np.searchsorted(bounds[:, 0], ids, side="right") - 1
-    return (at >= 0) & (ids <= bounds[np.maximum(at, 0), 1])
+    inside: NDArray[np.bool_] = (at >= 0) & (ids <= bounds[np.maximum(at, 0), 1])
+    return inside
 
 
 def from_ids(ids: NDArray[np.int64]) -> Ranges:

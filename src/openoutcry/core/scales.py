@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -53,14 +54,20 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Ints, int]:
         return np.empty(0, np.int64), 0
     first = texts[0]
     places = len(first) - first.find(".") - 1 if "." in first else 0
-    mark = -places - 1
-    if places and all(text[mark : mark + 1] == "." for text in texts):
-        digits = " ".join(texts).replace(".", "")
-        if len(digits) < 19 * len(texts) and digits.replace(" ", "").isdigit():
-            parts = digits.split(" ")
-            if len(parts) == len(texts) and max(map(len, parts)) <= 18:
-                return np.array(list(map(int, parts)), np.int64), places
+    if places and _all_have_point_at(texts, -places - 1):
+        joined = " ".join(texts).replace(".", "")
+        parts = joined.split(" ")
+        plain = joined.isascii() and joined.replace(" ", "").isdigit()
+        if plain and len(parts) == len(texts) and max(map(len, parts)) <= 18:
+            return np.array(list(map(int, parts)), np.int64), places
     return _parse_slowly(texts)
+
+
+def _all_have_point_at(texts: Sequence[str], place: int) -> bool:
+    try:
+        return set(map(itemgetter(place), texts)) == {"."}
+    except IndexError:
+        return False
 
 
 def _parse_slowly(texts: Sequence[str]) -> tuple[Ints, int]:
@@ -88,22 +95,29 @@ def rescale(values: Ints, old: int | Ints, new: int | Ints) -> Ints:
 
     Raises ScaleOverflowError instead of wrapping.
     """
-    factor = POWERS[np.asarray(new) - np.asarray(old)]
+    factor: Ints = np.asarray(POWERS[np.asarray(new) - np.asarray(old)])
     if len(values) and np.any(np.abs(values) > INT64_MAX // factor):
         raise ScaleOverflowError(f"a value does not fit 64 bits at scale {np.max(new)}")
-    return values * factor
+    scaled: Ints = values * factor
+    return scaled
 
 
-def trim(values: Ints, scale: int, at_least: Ints) -> tuple[Ints, Ints]:
-    """Return `values` brought down from `scale` to each row's own scale, and the scales they need.
+def fit(values: Ints, scale: int, index: Ints, scales: Ints) -> tuple[Ints, Ints]:
+    """Return `values` (all at `scale`) at their instruments' own scales, and those scales.
 
-    `at_least` is the scale wanted per row. A row that would lose digits keeps as many as it needs:
-    its needed scale is then larger than wanted, and its value stays at `scale`.
+    `index` says for each value which of `scales` is its instrument's. A value that needs more decimal
+    places than its instrument has makes the instrument's scale grow: nothing is ever rounded.
+    Raises ScaleOverflowError where a value does not fit 64 bits.
     """
-    wanted = np.minimum(at_least, scale)
-    divisor = POWERS[scale - wanted]
-    whole, rest = np.divmod(values, divisor)
-    needed = wanted.astype(np.int64)
-    for row in np.flatnonzero(rest):
-        needed[row] = scale_of(to_decimal(int(values[row]), scale))
-    return whole, needed
+    wanted = scales[index]
+    if np.any(wanted > scale):
+        values = rescale(values, scale, int(wanted.max()))
+        scale = int(wanted.max())
+    whole, rest = np.divmod(values, POWERS[scale - wanted])
+    if not rest.any():
+        return whole, scales
+    grown = scales.copy()
+    for row in np.flatnonzero(rest).tolist():
+        needed = scale_of(to_decimal(int(values[row]), scale))
+        grown[index[row]] = max(int(grown[index[row]]), needed)
+    return values // POWERS[scale - grown[index]], grown

@@ -18,7 +18,7 @@ class Backoff:
 
     def next(self) -> float:
         """Return the delay before the next attempt."""
-        delay = min(self._most, self._first * 2 ** min(self._attempts, 30))
+        delay = min(self._most, self._first * 2.0 ** min(self._attempts, 30))
         self._attempts += 1
         return delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 

@@ -49,7 +49,8 @@ _PASSING: Final = (
 class Announce(Protocol):
     """Tells the world what was committed; must not block and must not fail."""
 
-    def __call__(self, recorded: Recorded, instruments: dict[int, Instrument]) -> None: ...
+    def __call__(self, recorded: Recorded, instruments: dict[int, Instrument]) -> None:
+        """Take note of a commit."""
 
 
 class RecorderStats(Struct):

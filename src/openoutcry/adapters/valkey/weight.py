@@ -1,0 +1,65 @@
+"""The request weight budget that all processes share, kept in Valkey."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from openoutcry.core.keys import weight_block_key, weight_key
+from openoutcry.errors import RateLimitedError
+
+_SPEND: Final = """
+local blocked = redis.call('PTTL', KEYS[2])
+if blocked > 0 then return -blocked end
+local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+if used + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return 0 end
+redis.call('INCRBY', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], 120)
+return used + tonumber(ARGV[1])
+"""
+
+_OBSERVED: Final = """
+local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[1]) > used then redis.call('SET', KEYS[1], ARGV[1], 'EX', 120) end
+return 1
+"""
+
+
+class WeightBudget:
+    """Spends at most `limit` weight a minute at `venue`, whichever process asks.
+
+    Minutes are the wall clock's, as the venue counts them.
+    """
+
+    def __init__(self, valkey: Redis, venue: str, limit: int) -> None:
+        self._valkey = valkey
+        self._venue = venue
+        self._limit = limit
+
+    async def spend(self, weight: int) -> None:
+        """Take `weight`; raises RateLimitedError with the seconds until there is more."""
+        keys = (self._key(), weight_block_key(self._venue))
+        answer: Any = await self._valkey.eval(_SPEND, 2, *keys, str(weight), str(self._limit))
+        left = int(answer)
+        if left < 0:
+            wait = -left / 1000
+            raise RateLimitedError(f"{self._venue} wants to be left alone for {wait:.0f} s", wait)
+        if left == 0:
+            wait = 60 - time.time() % 60
+            raise RateLimitedError(
+                f"the weight budget of {self._limit} a minute at {self._venue} is spent", wait
+            )
+
+    async def observed(self, used: int) -> None:
+        """Note what the venue says has been used in this minute, by us and everybody else here."""
+        await self._valkey.eval(_OBSERVED, 1, self._key(), str(used))
+
+    async def forbidden(self, seconds: float) -> None:
+        """Spend nothing for so many seconds: the venue said 429 or 418."""
+        milliseconds = max(1, int(seconds * 1000))
+        await self._valkey.set(weight_block_key(self._venue), b"1", px=milliseconds)
+
+    def _key(self) -> str:
+        return weight_key(self._venue, int(time.time() // 60))
