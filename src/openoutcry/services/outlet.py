@@ -95,7 +95,8 @@ class Outlet:
                 await self._measure()
                 if self._unsaved:
                     quotes, self._unsaved = self._unsaved, {}
-                    await self._valkey.hset(LAST_QUOTES, mapping={**quotes})
+                    mapping: dict[Any, Any] = {**quotes}
+                    await self._valkey.hset(LAST_QUOTES, mapping=mapping)
             except (RedisError, OSError) as error:
                 log.debug("streams cannot be measured", reason=str(error))
             await asyncio.sleep(1.0)
