@@ -13,11 +13,11 @@ _HEALTH_SECONDS = 15
 _RETRIES = 4
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, retries: int = _RETRIES) -> Redis:
     """Return a client with its own pool; nothing is sent before the first command.
 
     `url` is `redis://`, `rediss://` or `unix://`. Answers are bytes. A lost connection is dialled
-    again up to four times within about two seconds, and the command sent again: it may have run
+    again up to `retries` times within about two seconds, and the command sent again: it may have run
     twice, so what is sent must bear that. A timeout is not retried. Blocking reads may ask for at
     most 10 s. The caller closes it with `aclose()`.
     """
@@ -31,7 +31,7 @@ def connect(url: str) -> Redis:
         socket_timeout=_ANSWER_SECONDS,
         retry=Retry(
             ExponentialWithJitterBackoff(cap=1.0, base=0.1),
-            _RETRIES,
+            retries,
             supported_errors=(ValkeyConnectionError,),
         ),
         **tcp,
