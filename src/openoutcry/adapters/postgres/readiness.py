@@ -70,3 +70,13 @@ async def wait_for(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def answers(url: str) -> bool:
+    """Return whether PostgreSQL takes connections just now."""
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    await connection.close(timeout=5)
+    return True

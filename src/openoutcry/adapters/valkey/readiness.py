@@ -13,7 +13,7 @@ _LONGEST_PAUSE = 1.0
 
 
 async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
-    """Return True once Valkey has loaded its data, False when `stop` is set before; never gives up."""
+    """Return True once Valkey has loaded its data, False when `stop` is set before."""
     pause = _FIRST_PAUSE
     while not stop.is_set():
         if await answers(url):
