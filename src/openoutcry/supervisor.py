@@ -92,7 +92,8 @@ class Supervisor:
     ) -> None:
         self.children: dict[str, Child] = {}
         self._engines = engines
-        self._roles = ("migrate", *roles)
+        self._services = tuple(roles)
+        self._failure: EngineError | None = None
         self._logs = logs
         self._say = say
         self._command = command
@@ -118,7 +119,9 @@ class Supervisor:
         The roles start first and wait for the engines by themselves: importing takes them about as
         long as the engines take to start.
         """
-        tasks = [asyncio.create_task(self._watch_role(name)) for name in self._roles]
+        tasks = [
+            asyncio.create_task(self._watch_role(name)) for name in ("migrate", *self._services)
+        ]
         try:
             await asyncio.sleep(0)
             await self._launch()
@@ -134,6 +137,8 @@ class Supervisor:
             await self._engines.stop(2.0 if self._force.is_set() else 30.0)
             for child in self.children.values():
                 child.pid, child.state = None, State.STOPPED
+        if self._failure:
+            raise self._failure
 
     async def _launch(self) -> None:
         for engine in self._engines.ours:
@@ -186,6 +191,9 @@ class Supervisor:
             if code == USAGE_EXIT:
                 self._note(name, State.REFUSED)
                 self._say("outcry", f"{name} cannot run: {child.last_line}")
+                if all(self.children[each].state is State.REFUSED for each in self._services):
+                    self._failure = EngineError("No role can run; see above.")
+                    self._stop.set()
                 return
             pause = backoff.pause(time.monotonic() - born)
             child.restarts += 1

@@ -17,7 +17,8 @@ def render() -> str:
     lines = ["| key | environment | kind | default | meaning |", "|---|---|---|---|---|"]
     documented = _docstrings()
     known = msgspec.inspect.type_info(Settings)
-    for field in known.fields:  # type: ignore[union-attr]
+    assert isinstance(known, msgspec.inspect.StructType)  # noqa: S101 - it is a Struct
+    for field in known.fields:
         meaning = documented[field.name].replace("|", "\\|")
         variable = PREFIX + field.name.upper()
         default = _default(getattr(Settings(), field.name))
@@ -51,7 +52,7 @@ def _kind(kind: Any) -> str:
         return " or ".join(f"`{value}`" for value in kind.values)
     if isinstance(kind, msgspec.inspect.ListType):
         return "list (commas in the environment)"
-    names = {
+    names: dict[Any, str] = {
         msgspec.inspect.IntType: "whole number",
         msgspec.inspect.FloatType: "number",
         msgspec.inspect.DecimalType: "exact number",

@@ -19,15 +19,16 @@ def upgrade(overrides: dict[str, Any], *, wait: bool) -> None:
 
 
 async def _upgrade(settings: config.Settings, *, wait: bool) -> None:
-    # 0.8 s of imports, spent while the database may still be starting.
-    from openoutcry.adapters.postgres import migrate
-
     async with reached(settings, launch=True) as found:
         pause = asyncio.Event()
         while wait and not await readiness.answers(found.database_url):
             await readiness.wait_for(pause, 0.1)
         before = await readiness.revision(found.database_url)
-        await migrate.upgrade(found.database_url)
+        if before != readiness.known_revisions()[-1]:
+            # Almost a second of imports, which most starts can do without.
+            from openoutcry.adapters.postgres import migrate
+
+            await migrate.upgrade(found.database_url)
         after = await readiness.revision(found.database_url)
     typer.echo(f"Schema at {after}." if before == after else f"Schema from {before} to {after}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +31,7 @@ def holder(port: int) -> str:
         with suppress(OSError):
             for descriptor in (process / "fd").iterdir():
                 with suppress(OSError):
-                    if os.readlink(descriptor) in inodes:
+                    if str(descriptor.readlink()) in inodes:
                         words = (process / "cmdline").read_text().replace("\0", " ").strip()
                         return f"{words[:80] or '?'} (pid {process.name})"
     return "another process"

@@ -54,6 +54,7 @@ class Engines:
         try:
             for engine in self.ours:  # Valkey starts while PostgreSQL makes its cluster
                 await engine.stop_leftover()
+                await engine.make_ready()
                 engine.spawn()
             for engine in self.ours:
                 await engine.wait_ready()
@@ -197,6 +198,22 @@ def attach(data_dir: Path | None = None) -> Engines | None:
     return Engines(
         database_url=_postgres.url(folders), valkey_url=_valkey.url(folders), data_dir=root
     )
+
+
+def find_postgres() -> str:
+    """Return which PostgreSQL would be started. Raises EngineError that says what to install."""
+    found = _binaries.find_postgres(None, Path())
+    return f"{found.version} in {found.folder}"
+
+
+def find_valkey() -> str:
+    """Return which Valkey would be started. Raises EngineError that says what to install."""
+    return str(_binaries.find_valkey())
+
+
+def check_data_dir(data_dir: Path) -> None:
+    """Raise EngineError if the engines could not work there; makes nothing."""
+    _directory.refuse_if_closed(data_dir.absolute(), unprivileged_account())
 
 
 def _temporary_dir() -> Path:

@@ -108,7 +108,7 @@ class Engine:
     """One engine's process on its own directory.
 
     `ready(pid)` says at once whether it serves; `leftover` reads the process id that the engine
-    wrote down; `before` is called ahead of each start.
+    wrote down; `before` is called, in a thread, ahead of a start.
     """
 
     def __init__(
@@ -143,10 +143,13 @@ class Engine:
         """Whether the process is there; says nothing about its being ready."""
         return self._process is not None and self._process.poll() is None
 
+    async def make_ready(self) -> None:
+        """Make what has to be there before the first start; cheap when it is."""
+        if self._before:
+            await asyncio.to_thread(self._before)
+
     def spawn(self) -> None:
         """Start the process without waiting for it to serve."""
-        if self._before:
-            self._before()
         if self.log.exists() and self.log.stat().st_size > _KEEP_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
@@ -176,6 +179,7 @@ class Engine:
 
     async def start(self) -> None:
         """Start the process and wait until it serves."""
+        await self.make_ready()
         self.spawn()
         await self.wait_ready()
 
