@@ -24,7 +24,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be configured, with its default.
 
     Each name is a key of `outcry.toml` and, in capitals behind `OUTCRY_`, an environment variable.
-    The environment wins over the file. The table in `docs/configuration.md` is made from this class.
+    The environment wins over the file. The table in `docs/configuration.md` is made of this class.
     """
 
     data_dir: str = ""
@@ -48,9 +48,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     venue: Literal["binance"] = "binance"
     """The exchange that the feed listens to."""
     symbols: Annotated[list[str], Meta(min_length=1)] = field(
-        default_factory=lambda: ["btcusdt", "ethusdt", "solusdt"]
+        default_factory=lambda: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     )
-    """Symbols to record, in any case."""
+    """Symbols to record; any case will do, each once."""
     binance_ws_url: str = "wss://data-stream.binance.vision"
     """Binance's WebSocket market data host."""
     binance_rest_url: str = "https://data-api.binance.vision"
@@ -87,6 +87,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seed of the sandbox exchange's market: the same seed makes the same market."""
     sandbox_rate: Annotated[float, Meta(gt=0)] = 6.0
     """Trades per second of the sandbox exchange, all symbols together, on average."""
+    sandbox_replay: str = ""
+    """Recording that the sandbox exchange plays instead of making up a market."""
+    sandbox_speed: Annotated[str, Meta(pattern=r"^(max|[0-9]+(\.[0-9]+)?)$")] = "1"
+    """Speed of the replay: 1 is as it was, 10 is ten times as fast, max is without pauses."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log level that is printed."""
@@ -108,16 +112,35 @@ def load(
     values = {**_from_file(environ, file), **_from_environment(environ)}
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Configuration: {error}") from None
+    return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which `load` makes the same settings again, in another process."""
+    return {
+        PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+    }
+
+
+def _normalise(symbols: list[str]) -> list[str]:
+    upper = [symbol.strip().upper() for symbol in symbols]
+    if "" in upper:
+        raise ConfigError("Configuration: a symbol is empty - at `symbols`")
+    if twice := sorted({symbol for symbol in upper if upper.count(symbol) > 1}):
+        raise ConfigError(f"Configuration: {', '.join(twice)} is listed twice - at `symbols`")
+    return upper
 
 
 def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:
     named = file or (Path(environ["OUTCRY_CONFIG"]) if "OUTCRY_CONFIG" in environ else None)
     path = named or Path("outcry.toml")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text, parse_float=Decimal)
     except FileNotFoundError:
         if named is None:
             return {}

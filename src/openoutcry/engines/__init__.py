@@ -8,7 +8,26 @@ URL of an engine it starts nothing for it. `docs/operations.md` describes the da
 """
 
 from openoutcry.engines._directory import default_data_dir
-from openoutcry.engines._engines import Engines, start
+from openoutcry.engines._engines import (
+    Engines,
+    attach,
+    check_data_dir,
+    find_postgres,
+    find_valkey,
+    prepare,
+    start,
+)
 from openoutcry.engines._process import Engine, die_with_parent
 
-__all__ = ["Engine", "Engines", "default_data_dir", "die_with_parent", "start"]
+__all__ = [
+    "Engine",
+    "Engines",
+    "attach",
+    "check_data_dir",
+    "default_data_dir",
+    "die_with_parent",
+    "find_postgres",
+    "find_valkey",
+    "prepare",
+    "start",
+]

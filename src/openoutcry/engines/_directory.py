@@ -40,6 +40,20 @@ def default_data_dir() -> Path:
     return Path(base).expanduser() / "openoutcry"
 
 
+def folders(root: Path) -> DataDir:
+    """Return where everything of a data directory is, or would be."""
+    run = _socket_dir(root)
+    return DataDir(
+        root=root,
+        postgres=root / "postgres",
+        postgres_run=run / "postgres",
+        valkey=root / "valkey",
+        valkey_run=run,
+        logs=root / "logs",
+        engines=root / "engines",
+    )
+
+
 def prepare(root: Path, account: Account | None) -> DataDir:
     """Make the folders that are missing and return them.
 
@@ -52,16 +66,10 @@ def prepare(root: Path, account: Account | None) -> DataDir:
     try:
         for folder in reversed([root, *_missing(root.parent)]):
             _make(folder, 0o755 if folder != root else inside)
-        run = _socket_dir(root, inside)
-        made = DataDir(
-            root=root,
-            postgres=root / "postgres",
-            postgres_run=run / "postgres",
-            valkey=root / "valkey",
-            valkey_run=run,
-            logs=root / "logs",
-            engines=root / "engines",
-        )
+        made = folders(root)
+        _make(made.valkey_run, inside)
+        _refuse_if_foreign(made.valkey_run)
+        _make(made.engines, 0o755)
         _make(made.valkey, 0o700)
         _make(made.logs, 0o700)
         _make(made.postgres_run, 0o700, account)
@@ -156,15 +164,17 @@ def _make(folder: Path, mode: int, owner: Account | None = None) -> None:
     folder.chmod(mode)  # mkdir's own mode is cut by the umask
 
 
-def _socket_dir(root: Path, mode: int) -> Path:
+def _socket_dir(root: Path) -> Path:
     run = root / "run"
-    if len(os.fsencode(run / "postgres" / ".s.PGSQL.5432")) > _LONGEST_SOCKET_PATH:
-        # A name made of the directory: the same directory finds the same sockets again.
-        name = f"openoutcry-{os.geteuid()}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
-        private = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() != 0 else None
-        run = Path(private or "/tmp") / name  # noqa: S108 - checked below to be ours alone
-    _make(run, mode)
+    if len(os.fsencode(run / "postgres" / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+        return run
+    # A name made of the directory: the same directory finds the same sockets again.
+    name = f"openoutcry-{os.geteuid()}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
+    private = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() != 0 else None
+    return Path(private or "/tmp") / name  # noqa: S108 - refused unless it is ours alone
+
+
+def _refuse_if_foreign(run: Path) -> None:
     found = run.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o022 or run.is_symlink():
         raise EngineError(f"{run} belongs to someone else or is open to others; remove it.")
-    return run

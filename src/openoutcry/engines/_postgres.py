@@ -39,7 +39,7 @@ def engine(
     port: int = 0,
     durable: bool = True,
 ) -> Engine:
-    """Return the engine, not started, on a cluster that exists.
+    """Return the engine, not started; its first start makes the cluster.
 
     `port` also opens localhost TCP, with passwords (the socket needs none: only we may enter its
     folder). `durable=False` leaves out fsync, for tests.
@@ -55,11 +55,13 @@ def engine(
         log=folders.logs / "postgres.log",
         ready=lambda pid: _status(folders) == (pid, "ready"),
         stop_signal=signal.SIGINT,  # "fast": sessions end, the checkpoint is written
+        leftover=lambda: _status(folders)[0],
+        before=lambda: _make_cluster(programs, folders, account, durable=durable),
     )
 
 
-def make_cluster(
-    programs: Programs, folders: DataDir, account: Account | None, *, durable: bool = True
+def _make_cluster(
+    programs: Programs, folders: DataDir, account: Account | None, *, durable: bool
 ) -> None:
     """Make the cluster and its database, if there is none; all of it or nothing."""
     if data_version(folders) is not None:
@@ -77,11 +79,6 @@ def make_cluster(
     single = (str(programs.folder / "postgres"), "--single", *quick, "-D", str(fresh), "postgres")
     _must(Command(single, account), f"CREATE DATABASE {_DATABASE}\n")
     fresh.rename(folders.postgres)
-
-
-def leftover(folders: DataDir) -> int | None:
-    """Return the process id in the pid file, if there is one."""
-    return _status(folders)[0]
 
 
 def _must(command: Command, feed: str = "") -> None:

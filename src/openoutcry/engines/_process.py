@@ -107,7 +107,8 @@ class Command(Struct, frozen=True):
 class Engine:
     """One engine's process on its own directory.
 
-    `command` and `ready` are asked anew at each start; `ready` must answer at once.
+    `ready(pid)` says at once whether it serves; `leftover` reads the process id that the engine
+    wrote down; `before` is called, in a thread, ahead of a start.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ class Engine:
         log: Path,
         ready: Callable[[int], bool],
         stop_signal: int,
+        leftover: Callable[[], int | None],
+        before: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -126,6 +129,8 @@ class Engine:
         self._command = command
         self._ready = ready
         self._stop_signal = stop_signal
+        self._leftover = leftover
+        self._before = before
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -138,8 +143,13 @@ class Engine:
         """Whether the process is there; says nothing about its being ready."""
         return self._process is not None and self._process.poll() is None
 
+    async def make_ready(self) -> None:
+        """Make what has to be there before the first start; cheap when it is."""
+        if self._before:
+            await asyncio.to_thread(self._before)
+
     def spawn(self) -> None:
-        """Start the process without waiting for it."""
+        """Start the process without waiting for it to serve."""
         if self.log.exists() and self.log.stat().st_size > _KEEP_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
@@ -169,6 +179,7 @@ class Engine:
 
     async def start(self) -> None:
         """Start the process and wait until it serves."""
+        await self.make_ready()
         self.spawn()
         await self.wait_ready()
 
@@ -192,12 +203,13 @@ class Engine:
         if signum == signal.SIGKILL:
             self._process.wait()
 
-    async def stop_leftover(self, pid: int | None, timeout: float = 60.0) -> bool:
+    async def stop_leftover(self, timeout: float = 60.0) -> bool:
         """Stop the process of a supervisor that is gone; return whether there was one.
 
         Only a process whose working directory is this engine's directory is touched: a pid file
         survives a reboot, and its number may belong to anyone by now.
         """
+        pid = self._leftover()
         if pid is None or not works_in(pid, self.directory):
             return False
         os.kill(pid, self._stop_signal)

@@ -55,11 +55,11 @@ def engine(program: Path, folders: DataDir, port: int = 0) -> Engine:
         log=folders.logs / "valkey.log",
         ready=lambda _pid: _answers(sock),
         stop_signal=signal.SIGTERM,  # the same as SHUTDOWN: the file is flushed first
+        leftover=lambda: _leftover(folders),
     )
 
 
-def leftover(folders: DataDir) -> int | None:
-    """Return the process id in the pid file, if there is one."""
+def _leftover(folders: DataDir) -> int | None:
     try:
         return int((folders.valkey_run / _PID_FILE).read_text())
     except (OSError, ValueError):

@@ -17,9 +17,9 @@ def connect(url: str, *, retries: int = _RETRIES) -> Redis:
     """Return a client with its own pool; nothing is sent before the first command.
 
     `url` is `redis://`, `rediss://` or `unix://`. Answers are bytes. A lost connection is dialled
-    again up to four times within about two seconds, and the command sent again: it may have run
-    twice, so what is sent must bear that. A timeout is not retried. Blocking reads may ask for at
-    most 10 s. The caller closes it with `aclose()`.
+    again up to `retries` times within about two seconds, and the command is sent again: it may have
+    run twice, so what is sent must bear that. A timeout is not retried. Blocking reads may ask for
+    at most 10 s. The caller closes it with `aclose()`.
     """
     # Unix sockets know no keepalive, and the driver refuses the option for them.
     tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}

@@ -1,0 +1,5 @@
+"""`python -m openoutcry` is `outcry`."""
+
+from openoutcry.cli import main
+
+main()

@@ -1,0 +1,265 @@
+"""The command `outcry`: what can be said on the command line, and how errors are told.
+
+Every command imports what it needs when it runs, so that `outcry --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openoutcry.errors import ConfigError, OutcryError
+
+app = typer.Typer(
+    name="outcry",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The schema of the database.")
+config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The settings.")
+app.add_typer(db, name="db")
+app.add_typer(config, name="config", hidden=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where the engines keep their data. Default: your data directory."),
+]
+Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCUSDT.")]
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on standard error, without a traceback."""
+    try:
+        app()
+    except OutcryError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from openoutcry import __version__
+
+        typer.echo(f"outcry {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def outcry(
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    _show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """OpenOutcry: every trade kept once, candles right at commit, everything pushed live.
+
+    \b
+    Try it without an exchange:   outcry up --sandbox
+    Record Binance:               outcry up --symbols btcusdt,ethusdt
+    Something is wrong:           outcry doctor
+
+    Every setting can also stand in outcry.toml or in the environment (OUTCRY_PORT=9000);
+    docs/configuration.md lists them.
+    """
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(help="Port of dashboard and API [8000].")] = None,
+    ws_port: Annotated[int | None, typer.Option(help="Port of the WebSocket hub [8001].")] = None,
+    data_dir: DataDir = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Symbols to record: btcusdt,ethusdt,solusdt.")
+    ] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Use the exchange on localhost, not the real one.")
+    ] = False,
+    replay: Annotated[
+        Path | None, typer.Option(help="Let the sandbox play this recording.")
+    ] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="Speed of the replay: 1, 10, max … [1].")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Trades per second the sandbox makes up [6].")
+    ] = None,
+) -> None:
+    """Start everything: engines, feed, recorder, API, hub; watch it until Ctrl-C.
+
+    PostgreSQL and Valkey run as child processes unless OUTCRY_DATABASE_URL and OUTCRY_VALKEY_URL
+    name others. What dies is started again. Ctrl-C stops in order, a second one at once.
+
+    \b
+    outcry up
+    outcry up --sandbox --rate 500
+    outcry up --replay monday.jsonl --speed 10 --symbols btcusdt
+    outcry up --port 9000 --ws-port 9001 --data-dir /srv/outcry
+    """
+    from openoutcry.commands import up as command
+
+    command.up(
+        {
+            "port": port,
+            "ws_port": ws_port,
+            "data_dir": str(data_dir.absolute()) if data_dir else None,
+            "symbols": symbols.split(",") if symbols is not None else None,
+            "sandbox_replay": str(replay.absolute()) if replay else None,
+            "sandbox_speed": speed,
+            "sandbox_rate": rate,
+        },
+        sandbox=sandbox or replay is not None,
+    )
+
+
+@app.command()
+def run(
+    role: Annotated[str, typer.Argument(help="feed, recorder, api, hub or sandbox.")],
+) -> None:
+    """Run one role in this process, for systemd, containers or a cluster.
+
+    It waits until the engines answer and the schema is there, and stops on SIGTERM. Roles may be
+    started in any order and any number; OUTCRY_DATABASE_URL and OUTCRY_VALKEY_URL say where the
+    engines are.
+
+    \b
+    OUTCRY_DATABASE_URL=postgresql://outcry@db/outcry OUTCRY_VALKEY_URL=redis://bus \\
+        outcry run recorder
+    """
+    from openoutcry.commands.run import run as command
+
+    command(role)
+
+
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Recordings or kline archives.")],
+    symbol: Annotated[str, typer.Option(help="Whose they are, such as BTCUSDT.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Put recorded trades or candles into the store; doing it twice changes nothing.
+
+    \b
+    outcry import BTCUSDT-trades-2024-08-08.zip --symbol BTCUSDT
+    """
+    from openoutcry.commands.tape import import_files
+
+    import_files(_overrides(data_dir), files, symbol)
+
+
+@app.command()
+def gaps(
+    fill: Annotated[bool, typer.Option("--fill", help="Fetch what is missing now.")] = False,
+    symbol: Symbol = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show where the tape has holes, and fill them from the exchange.
+
+    A running feed fills gaps by itself; --fill does it once, without one.
+
+    \b
+    outcry gaps
+    outcry gaps --fill --symbol BTCUSDT
+    """
+    from openoutcry.commands.tape import gaps as command
+
+    command(_overrides(data_dir), symbol.upper() if symbol else None, fill=fill)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Print again every second.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what every running process says of itself. Exit code 1 when none does.
+
+    \b
+    outcry status
+    outcry status --json | jq '.[].gauges'
+    """
+    from openoutcry.commands.status import status as command
+
+    command(_overrides(data_dir), as_json=as_json, watch=watch)
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Check this machine and the running system, and say what to do about each finding.
+
+    Changes nothing. Exit code 1 when something is broken; warnings leave it at 0.
+
+    \b
+    outcry doctor
+    """
+    from openoutcry.commands.doctor import doctor as command
+
+    command(_overrides(data_dir))
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str, typer.Argument(help="decode, pipeline, recorder, hub, candles or latency.")
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to the benchmark; put them after --.")
+    ] = None,
+) -> None:
+    """Measure this machine with the benchmarks of a checkout.
+
+    \b
+    outcry bench pipeline
+    outcry bench hub -- --help
+    """
+    from openoutcry.commands.bench import bench as command
+
+    command(name, arguments or [])
+
+
+@db.command()
+def upgrade(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring the schema up to date; safe to run twice and from many places at once.
+
+    \b
+    OUTCRY_DATABASE_URL=postgresql://outcry@db/outcry outcry db upgrade
+    """
+    from openoutcry.commands.database import upgrade as command
+
+    command(_overrides(data_dir), wait=wait)
+
+
+@db.command()
+def current(data_dir: DataDir = None) -> None:
+    """Print the revision of the schema. Exit code 1 when it is not the newest.
+
+    \b
+    outcry db current
+    """
+    from openoutcry.commands.database import current as command
+
+    command(_overrides(data_dir))
+
+
+@config.command()
+def table() -> None:
+    """Print the table of settings that docs/configuration.md contains."""
+    from openoutcry.commands.config_table import render
+
+    typer.echo(render())
+
+
+def _overrides(data_dir: Path | None) -> dict[str, Any]:
+    return {"data_dir": str(data_dir.absolute()) if data_dir else None}

@@ -1,0 +1,1 @@
+"""What each command of `outcry` does; imported when it is called."""
