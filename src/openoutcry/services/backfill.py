@@ -1,0 +1,129 @@
+"""Backfill: recent history for a symbol that is new here, so that its charts are full at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from openoutcry.adapters.postgres.times import to_us
+from openoutcry.adapters.venue_rest import VenueRest
+from openoutcry.core.frames import Frame, encode
+from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
+from openoutcry.core.keys import FRAME_FIELD, trades_stream
+from openoutcry.errors import OutcryError, RateLimitedError
+from openoutcry.model import Instrument
+from openoutcry.services.verified import klines_frame, verified_frame
+from openoutcry.venues import binance_rest
+
+log = structlog.get_logger(__name__)
+
+_INTERVALS: Final = ("1m", "5m", "1h", "4h", "1d")
+_CANDLES: Final = 1000
+_LOOK_SECONDS: Final = 0.5
+
+_NEW: Final = """
+SELECT i.id, i.venue, i.symbol, i.base, i.quote, i.price_scale, i.size_scale,
+       w.first_id, w.first_time
+FROM instruments AS i JOIN watermarks AS w ON w.instrument_id = i.id
+WHERE NOT EXISTS (SELECT FROM coverage AS c WHERE c.instrument_id = i.id AND c.base > 0)
+"""
+
+
+class Backfill:
+    """Once per instrument, after its first trade: the venue's own klines up to that minute, and the
+    trades of the minute's beginning. So the candles before, of and after the first trade are whole.
+
+    Everything goes through the trade stream; the recorder remains the only writer.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection[Any]]],
+        valkey: Redis,
+        rest: VenueRest,
+        shards: int,
+    ) -> None:
+        self._connect = connect
+        self._valkey = valkey
+        self._rest = rest
+        self._shards = shards
+        self._done: set[int] = set()
+
+    async def run(self, stop: asyncio.Event, active: Callable[[], bool]) -> None:
+        """Look for new instruments until `stop`, whenever `active` (this process owns a shard)."""
+        connection: asyncpg.Connection[Any] | None = None
+        while not stop.is_set():
+            pause = _LOOK_SECONDS
+            try:
+                if active():
+                    if connection is None or connection.is_closed():
+                        connection = await self._connect()
+                    await self._once(connection)
+            except RateLimitedError as error:
+                pause = min(60.0, max(1.0, error.retry_after))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+                log.warning("backfill is interrupted", reason=f"{type(error).__name__}: {error}")
+            except OutcryError as error:
+                pause = 5.0
+                log.warning("history cannot be fetched yet", reason=str(error))
+            try:
+                await asyncio.wait_for(stop.wait(), pause)
+            except TimeoutError:
+                continue
+        if connection is not None:
+            await connection.close(timeout=2)
+
+    async def _once(self, connection: asyncpg.Connection[Any]) -> None:
+        for row in await connection.fetch(_NEW):
+            if row["id"] in self._done:
+                continue
+            fields = dict(row)
+            first_id, first_time = fields.pop("first_id"), to_us(fields.pop("first_time"))
+            await self._history(Instrument(**fields), first_id, first_time)
+            self._done.add(row["id"])
+
+    async def _history(self, instrument: Instrument, first_id: int, first_time: int) -> None:
+        for name in _INTERVALS:
+            interval = INTERVALS[name]
+            end = interval.floor(first_time)
+            start = interval.back(end, _CANDLES)
+            if name == "1m":
+                # Today's hours and the day itself are summed from these.
+                start = min(start, first_time - first_time % DAY)
+            await self._klines(instrument, name, start, end)
+        await self._minute(instrument, first_id, first_time - first_time % MINUTE)
+        log.info("history fetched", symbol=instrument.symbol)
+
+    async def _klines(self, instrument: Instrument, name: str, start: int, end: int) -> None:
+        step = binance_rest.PAGE * INTERVALS[name].length
+        for low in range(start, end, step):
+            high = min(low + step, end)
+            request = binance_rest.klines(instrument.symbol, name, low // 1000, high // 1000 - 1)
+            body = await self._rest.get(request)
+            klines = binance_rest.parse_klines(instrument.id, name, low, high, body)
+            await self._put(instrument.id, klines_frame(klines))
+
+    async def _minute(self, instrument: Instrument, first_id: int, start: int) -> None:
+        """Fetch the trades between the start of the first minute and the first trade heard."""
+        body = await self._rest.get(binance_rest.first_aggregate(instrument.symbol, start // 1000))
+        found = binance_rest.parse_aggregate(body)
+        low = found[0] if found else first_id
+        while low < first_id:
+            body = await self._rest.get(binance_rest.historical_trades(instrument.symbol, low))
+            trades = binance_rest.parse_trades(instrument.symbol, body)
+            if trades is None or int(trades.trade_id[-1]) < low:
+                return
+            high = min(first_id - 1, int(trades.trade_id[-1]))
+            await self._put(instrument.id, verified_frame(instrument, trades, low, high))
+            low = high + 1
+
+    async def _put(self, instrument: int, frame: Frame) -> None:
+        await self._valkey.xadd(
+            trades_stream(instrument % self._shards), {FRAME_FIELD: encode(frame)}
+        )
