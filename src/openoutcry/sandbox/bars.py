@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from openoutcry.core.intervals import Interval
 from openoutcry.sandbox.candles import Rows, bucket_starts, groups, wide_sums
-from openoutcry.sandbox.listing import MadeUpSymbol
 from openoutcry.sandbox.tape import Trades
-from openoutcry.venues.binance_server_data import Aggregate, Bar, Print
+from openoutcry.venues.binance_server_data import Aggregate, Bar, Listing, Print
 
 
 class _Grid(Struct, frozen=True):
@@ -30,24 +29,24 @@ class _Grid(Struct, frozen=True):
         return product * (self.tick * self.step)
 
 
-def _grid(symbol: MadeUpSymbol) -> _Grid:
-    return _Grid(symbol.listing.tick, symbol.listing.step)
+def _grid(listing: Listing) -> _Grid:
+    return _Grid(listing.tick, listing.step)
 
 
-def prints(trades: Trades, symbol: MadeUpSymbol) -> list[Print]:
+def prints(trades: Trades, listing: Listing) -> list[Print]:
     """Return trades as values."""
-    grid = _grid(symbol)
+    grid = _grid(listing)
     return [
         Print(number, grid.price(price), grid.size(size), time, bought)
         for number, time, price, size, _, bought in trades.tolist()
     ]
 
 
-def aggregates(trades: Trades, symbol: MadeUpSymbol) -> list[Aggregate]:
+def aggregates(trades: Trades, listing: Listing) -> list[Aggregate]:
     """Return the aggregates that trades form; each must be there as a whole."""
     if not len(trades):
         return []
-    grid = _grid(symbol)
+    grid = _grid(listing)
     starts = groups(trades["aggregate"])
     ends = np.append(starts[1:], len(trades)) - 1
     sizes = np.add.reduceat(trades["size"], starts)
@@ -62,7 +61,7 @@ def aggregates(trades: Trades, symbol: MadeUpSymbol) -> list[Aggregate]:
 
 def roll_up(
     rows: Rows,
-    symbol: MadeUpSymbol,
+    listing: Listing,
     interval: Interval,
     span: tuple[int, int],
     before: int | None,
@@ -71,7 +70,7 @@ def roll_up(
 
     `rows` ascend. Leading empty buckets with nothing before (`before` in ticks) are left out.
     """
-    grid = _grid(symbol)
+    grid = _grid(listing)
     buckets = bucket_starts(rows["bucket"], interval)
     made = {bar.start: bar for bar in _merge(rows, groups(buckets), buckets, interval, grid)}
     price = None if before is None else grid.price(before)
@@ -88,11 +87,9 @@ def roll_up(
     return result
 
 
-def one_bar(
-    rows: Rows, symbol: MadeUpSymbol, start: int, end: int, before: int | None
-) -> Bar | None:
+def one_bar(rows: Rows, listing: Listing, start: int, end: int, before: int | None) -> Bar | None:
     """Return the one bar of all rows, from `start` to before `end` (µs)."""
-    grid = _grid(symbol)
+    grid = _grid(listing)
     if not len(rows):
         return None if before is None else _flat(start, end, grid.price(before))
     everything = np.zeros(1, dtype=np.int64)

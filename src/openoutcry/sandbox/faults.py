@@ -36,8 +36,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     """One fault. `docs/sandbox.md` has an example of each kind.
 
     `symbol` limits it (empty: all), `after` starts it that many seconds later, `seconds` ends it
-    (None: it stays until cleared). Per message: `fraction` is the chance to be hit, `count` ends the
-    fault after that many hits. `ms` is a delay, or how long a reorder waits for its `window` to
+    (None: it stays until cleared). Per message: `fraction` is the chance to be hit, `count` ends
+    the fault after that many hits. `ms` is a delay, or how long a reorder waits for its `window` to
     fill. `count` is also the ids of skip_ids. `frame` says whether a cut says goodbye first.
     `status` and `retry_after` are rest_status's, `body` is rest_garbage's.
     """

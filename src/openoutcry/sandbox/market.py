@@ -87,7 +87,9 @@ class MadeUpMarket:
         else:
             start = tape.block_of_id(from_id, self.now() // BLOCK)
             found = await self._forward(tape, start, limit, ("id", from_id))
-        return bars.prints(found[:limit] if from_id is not None else found[-limit:], tape.symbol)
+        return bars.prints(
+            found[:limit] if from_id is not None else found[-limit:], tape.symbol.listing
+        )
 
     async def aggregates(self, symbol: str, from_id: int | None, span: Span) -> list[Aggregate]:
         """Return aggregates by id, by time, or the newest."""
@@ -101,8 +103,8 @@ class MadeUpMarket:
         else:
             end = self.now() + 1 if span.end is None else min(span.end, self.now()) + 1
             found = await self._backward(tape, end, limit, "aggregate")
-            return bars.aggregates(found, tape.symbol)[-limit:]
-        return bars.aggregates(found, tape.symbol)[:limit]
+            return bars.aggregates(found, tape.symbol.listing)[-limit:]
+        return bars.aggregates(found, tape.symbol.listing)[:limit]
 
     async def bars(self, symbol: str, interval: Interval, span: Span) -> list[Bar]:
         """Return bars without holes; empty ones carry the last price on."""
@@ -122,7 +124,7 @@ class MadeUpMarket:
             return []
         rows = await self._rows(symbol, first, min(interval.next(last), now + 1), interval)
         before = self._price_before(tape, first)
-        return bars.roll_up(rows, tape.symbol, interval, (first, last), before)
+        return bars.roll_up(rows, tape.symbol.listing, interval, (first, last), before)
 
     async def window(self, symbol: str, start: int, end: int) -> Bar | None:
         """Return one bar of any length."""
@@ -131,7 +133,7 @@ class MadeUpMarket:
         begin = max(start, tape.listed * BLOCK)
         rows = await self._rows(symbol, begin, end, INTERVALS["1m"])
         before = self._price_before(tape, begin)
-        return bars.one_bar(rows, tape.symbol, start, end, before)
+        return bars.one_bar(rows, tape.symbol.listing, start, end, before)
 
     async def book(self, symbol: str) -> Book | None:
         """Return a bid and an ask one tick around the last trade."""
@@ -144,7 +146,7 @@ class MadeUpMarket:
     async def _forward(
         self, tape: Tape, block: int, limit: int, at_least: tuple[str, int], end: int | None = None
     ) -> Trades:
-        """Return trades from `block` on with a column's least value, to `end`, until `limit` rows."""
+        """Return trades from `block` on where a column is big enough, until `limit` rows."""
         column, least = at_least
         present = self.now() if end is None else min(end, self.now())
         parts: list[Trades] = []

@@ -160,6 +160,13 @@ class Tape:
         index, row = divmod(block, CHAPTER)
         return int(self._chapter(index).ids[row])
 
+    def last_id(self, now: int) -> int:
+        """Return the id of the newest trade at `now` (µs), or one less than the first id."""
+        block = now // BLOCK
+        trades = self.block(block)
+        passed = int(trades["time"].searchsorted(now, "right"))
+        return int(trades["id"][passed - 1]) if passed else self.first_id(block) - 1
+
     def total(self, start: int, end: int) -> int:
         """Return how many trades the blocks have, at most (holes in the ids count)."""
         return self.first_id(end) - self.first_id(start)
@@ -279,7 +286,8 @@ class Tape:
         group = position // 5
         size = np.minimum(5, count - group * 5)
         choice = take(bits(self._key("group"), block * _MAX_BLOCK + group), 20, 12) % 6
-        return _PATTERNS[size, choice, position - group * 5]
+        continues: NDArray[np.bool_] = _PATTERNS[size, choice, position - group * 5]
+        return continues
 
     def _orders(
         self, start: int, end: int, firsts: Ints, row: Ints, drawn: NDArray[np.uint64]

@@ -71,17 +71,14 @@ def parse_target(target: str) -> Opening | None:
     path = parts.path.strip("/")
     if path == "stream":
         names = query.get("streams", [""])[-1].split("/")
-        return Opening(True, _names(names), micro)
-    if path != "ws" and not path.startswith("ws/"):
+    elif path == "ws" or path.startswith("ws/"):
+        names = [unquote(name) for name in path.split("/")[1:]]
+        if len(names) == 1 and names[0].isdigit():
+            names = []  # ccxt numbers its connections in the path
+    else:
         return None
-    names = [unquote(name) for name in path.split("/")[1:]]
-    if len(names) == 1 and names[0].isdigit():
-        names = []  # ccxt numbers its connections in the path
-    return Opening(False, _names(names), micro)
-
-
-def _names(names: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if parse_stream(name)))[:MAX_STREAMS]
+    streams = tuple(dict.fromkeys(name for name in names if parse_stream(name)))
+    return Opening(path == "stream", streams, micro) if len(streams) <= MAX_STREAMS else None
 
 
 class _Refusal(Exception):  # noqa: N818 - a value on its way to the client, not a failure of ours
