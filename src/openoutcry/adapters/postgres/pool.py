@@ -1,0 +1,120 @@
+"""Connections to PostgreSQL: one way to open a pool, one error when it cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from openoutcry.errors import StoreUnavailableError
+
+Pool: TypeAlias = asyncpg.Pool
+Connection: TypeAlias = PoolConnectionProxy
+
+# PostgreSQL counts time from 2000-01-01, the vocabulary from 1970-01-01.
+_EPOCH_US: Final = 946_684_800_000_000
+
+# Compiling a plan of a few milliseconds takes longer than running it.
+_SERVER_SETTINGS: Final = {"TimeZone": "UTC", "jit": "off"}
+
+_UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
+)
+
+
+async def open_pool(
+    database_url: str,
+    *,
+    application_name: str,
+    min_size: int = 0,
+    max_size: int = 8,
+    connect_timeout: float = 5.0,
+    command_timeout: float | None = 10.0,
+    server_settings: dict[str, str] | None = None,
+) -> Pool:
+    """Return a pool of connections whose `timestamptz` values are integers, µs since 1970.
+
+    With `min_size` 0 nothing is connected yet, so that a role can start before its database does.
+    `command_timeout` is in seconds, None for no limit. Raises StoreUnavailableError.
+    """
+    with unavailable():
+        pool: Pool = await asyncpg.create_pool(
+            database_url,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=connect_timeout,
+            command_timeout=command_timeout,
+            max_cached_statement_lifetime=0,
+            init=_prepare,
+            server_settings={
+                **_SERVER_SETTINGS,
+                "application_name": application_name,
+                **(server_settings or {}),
+            },
+        )
+    return pool
+
+
+@asynccontextmanager
+async def connection(pool: Pool, timeout: float = 5.0) -> AsyncIterator[Connection]:
+    """Lend a connection; every failure to reach the server becomes a StoreUnavailableError.
+
+    Waits at most `timeout` seconds for a free one.
+    """
+    with unavailable():
+        async with pool.acquire(timeout=timeout) as lent:
+            yield lent
+
+
+async def fetch(pool: Pool, sql: str, *args: Any) -> list[asyncpg.Record]:
+    """Return all rows of a query. Raises StoreUnavailableError."""
+    async with connection(pool) as lent:
+        rows: list[asyncpg.Record] = await lent.fetch(sql, *args)
+        return rows
+
+
+async def fetch_value(pool: Pool, sql: str, *args: Any) -> Any:
+    """Return the first column of the first row, or None. Raises StoreUnavailableError."""
+    async with connection(pool) as lent:
+        return await lent.fetchval(sql, *args)
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn what asyncpg raises when the server is gone, full or stopping into our one error."""
+    try:
+        yield
+    except asyncpg.DataError:
+        raise
+    except _UNAVAILABLE as error:
+        raise StoreUnavailableError(f"PostgreSQL is not available: {_reason(error)}") from error
+    except asyncpg.InterfaceError as error:
+        # The same class stands for a connection that closed under us and for our own misuse.
+        if "clos" not in str(error):
+            raise
+        raise StoreUnavailableError(f"PostgreSQL is not available: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else "no answer in time"
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=lambda us: (us - _EPOCH_US,),
+        decoder=lambda parts: parts[0] + _EPOCH_US,
+        format="tuple",
+    )

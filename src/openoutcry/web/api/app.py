@@ -1,0 +1,92 @@
+"""The API as one ASGI application: collaborators in, application out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.types import ASGIApp, Message, Scope
+from redis.asyncio import Redis
+
+from openoutcry.adapters.postgres.candle_reader import CandleReader
+from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
+from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.config import Settings
+from openoutcry.services.status import collect
+from openoutcry.web.api.candles import candle_routes
+from openoutcry.web.api.errors import HANDLERS
+from openoutcry.web.api.health import health_routes
+from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
+from openoutcry.web.api.openapi import openapi_config
+from openoutcry.web.api.site import STATIC, site_routes
+from openoutcry.web.api.status_cache import StatusCache
+from openoutcry.web.api.system import system_routes
+
+_MOST_BODY: Final = 1_000_000
+_DAY: Final = 86_400
+
+
+def create_app(
+    pool: Pool,
+    valkey: Redis,
+    settings: Settings,
+    *,
+    version: str,
+    metrics: RequestMetrics | None = None,
+    static: Path = STATIC,
+    required_roles: Sequence[str] = (),
+    ttl: float = 1.0,
+) -> ASGIApp:
+    """Return the application; nothing is asked of `pool` or `valkey` before the first request.
+
+    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds.
+    """
+    metrics = metrics or RequestMetrics()
+    instruments = InstrumentReader(pool, ttl)
+    cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    app = Litestar(
+        route_handlers=[
+            *candle_routes(CandleReader(pool, ttl), instruments),
+            *system_routes(
+                pool,
+                instruments,
+                cache,
+                ws_url=settings.public_ws_url,
+                ws_port=settings.ws_port,
+                version=version,
+            ),
+            *health_routes(cache, required_roles),
+            *metrics_routes(cache, metrics),
+            *site_routes(static),
+        ],
+        exception_handlers=HANDLERS,
+        openapi_config=openapi_config(version),
+        cors_config=_cors(settings.allowed_origins),
+        request_max_body_size=_MOST_BODY,
+        before_send=[_no_sniffing],
+        debug=False,
+    )
+    return instrument(app, metrics)
+
+
+def _cors(origins: list[str]) -> CORSConfig | None:
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=origins,
+        allow_methods=["GET"],
+        allow_headers=["Accept", "Content-Type", "If-None-Match"],
+        expose_headers=["ETag"],
+        max_age=_DAY,
+    )
+
+
+async def _no_sniffing(message: Message, _: Scope) -> None:
+    """Tell browsers to believe our content types."""
+    if message["type"] == "http.response.start":
+        headers = list(message["headers"])
+        if not any(name == b"x-content-type-options" for name, _ in headers):
+            message["headers"] = [*headers, (b"x-content-type-options", b"nosniff")]

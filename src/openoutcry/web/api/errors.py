@@ -1,0 +1,106 @@
+"""Every failure in one shape: `{"success": false, "message": what is wrong and what is right}`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.types import ExceptionHandlersMap
+from msgspec import Struct
+
+from openoutcry.errors import (
+    BadRequestError,
+    NotFoundError,
+    OutcryError,
+    RateLimitedError,
+    StoreUnavailableError,
+)
+
+_log = structlog.get_logger(__name__)
+
+_UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
+_INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
+
+
+class ErrorBody(Struct, frozen=True):
+    """The body of every 4xx and 5xx."""
+
+    message: str
+    success: bool = False
+
+
+def failure(
+    status_code: int, message: str, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Return an answer in the one error shape; errors are never cached."""
+    return Response(
+        msgspec.json.encode({"success": False, "message": message}),
+        status_code=status_code,
+        headers={
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **(headers or {}),
+        },
+        media_type="application/json",
+    )
+
+
+def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[bytes]:
+    if isinstance(error, BadRequestError):
+        return failure(400, str(error))
+    if isinstance(error, NotFoundError):
+        return failure(404, str(error))
+    if isinstance(error, RateLimitedError):
+        wait = str(max(1, round(error.retry_after)))
+        return failure(429, "Too many requests, please try again later", {"Retry-After": wait})
+    if isinstance(error, StoreUnavailableError):
+        _log.warning("store is not available", path=request.url.path, reason=str(error))
+        return failure(503, _UNAVAILABLE, {"Retry-After": "1"})
+    return _on_anything(request, error)
+
+
+def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    path, method = request.url.path, request.method
+    headers = {
+        name: value
+        for name, value in (error.headers or {}).items()
+        if name.lower() in {"allow", "retry-after", "www-authenticate"}
+    }
+    if isinstance(error, NotFoundException):
+        return failure(404, f"There is no {path} here; GET /schema lists what there is.")
+    if isinstance(error, MethodNotAllowedException):
+        return failure(405, f"{path} does not take {method}.", headers)
+    if isinstance(error, ValidationException):
+        return failure(400, _validation(error))
+    if error.status_code >= 500:
+        return _on_anything(request, error)
+    return failure(error.status_code, error.detail or "The request cannot be served.", headers)
+
+
+def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    return failure(500, _INTERNAL)
+
+
+def _validation(error: ValidationException) -> str:
+    reasons = [
+        f"{item['key']}: {item['message']}" if "key" in item else str(item.get("message", ""))
+        for item in (error.extra if isinstance(error.extra, list) else [])
+        if isinstance(item, dict)
+    ]
+    return "; ".join(reasons) or error.detail or "The request is malformed."
+
+
+HANDLERS: Final[ExceptionHandlersMap] = {
+    OutcryError: _on_outcry,
+    HTTPException: _on_http,
+    Exception: _on_anything,
+}

@@ -1,0 +1,48 @@
+"""The OpenAPI document at `/schema`: what Litestar derives, and what our handlers check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Operation, Tag
+
+_DESCRIPTION: Final = (
+    "Trades kept once, candles right at commit, everything pushed live."
+    " Errors have one shape: `success` false and a `message`."
+)
+
+
+@dataclass
+class RequiredQuery(Operation):
+    """An operation whose query parameters without a default are required.
+
+    The handlers take them as optional, so that their own message says what is right.
+    """
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters or []:
+            schema = getattr(parameter, "schema", None)
+            if getattr(schema, "default", None) is None:
+                parameter.required = True  # type: ignore[union-attr]
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """Return the configuration: JSON at `/schema`, YAML beside it; no page that loads a CDN."""
+    return OpenAPIConfig(
+        title="OpenOutcry",
+        version=version,
+        summary="Real-time trading data",
+        description=_DESCRIPTION,
+        path="/schema",
+        render_plugins=[
+            JsonRenderPlugin(path=["/", "/openapi.json"]),
+            YamlRenderPlugin(path=["/openapi.yaml", "/openapi.yml"]),
+        ],
+        tags=[
+            Tag(name="market data", description="Candles, markets and the gap ledger."),
+            Tag(name="operations", description="Health, status and metrics."),
+        ],
+    )
