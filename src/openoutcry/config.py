@@ -89,8 +89,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Trades per second of the sandbox exchange, all symbols together, on average."""
     sandbox_replay: str = ""
     """Recording that the sandbox exchange plays instead of making up a market."""
-    sandbox_speed: Annotated[str, Meta(pattern=r"^(max|[0-9]+(\.[0-9]+)?)$")] = "1"
+    sandbox_speed: Literal["1", "10", "max"] = "1"
     """Speed of the replay: 1 is as it was, 10 is ten times as fast, max is without pauses."""
+    sandbox_state: str = ""
+    """File in which the sandbox exchange remembers its market's rates; `outcry up` sets it."""
+    sandbox_faults: str = ""
+    """File with the faults that the sandbox exchange starts with."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log level that is printed."""

@@ -7,13 +7,27 @@ a web server.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from openoutcry.config import Settings
 from openoutcry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from openoutcry.adapters.venue_rest import VenueRest
 
 Builder = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
@@ -30,21 +44,96 @@ async def run_role(role: str, settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _feed(settings: Settings, stop: asyncio.Event) -> None:
-    module = _part("openoutcry.services.feed", "feed")
-    if await _engines_answer(settings, stop):
-        await module.run(settings, stop)
+    from openoutcry.services.discovery import discover
+    from openoutcry.services.feed import Feed, FeedOptions
+    from openoutcry.services.outlet import Outlet
+    from openoutcry.services.status import report
+    from openoutcry.venues.binance import BinanceProtocol
+
+    if not await _engines_answer(settings, stop):
+        return
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        rest = await _rest(stack, settings, valkey)
+        instruments = await discover(
+            rest, partial(_connect, settings, "feed"), settings.venue, settings.symbols, stop
+        )
+        if stop.is_set():
+            return
+        outlet = Outlet(valkey, settings.stream_shards, settings.stream_max_mb << 20)
+        feed = Feed(
+            instruments,
+            BinanceProtocol,
+            outlet,
+            FeedOptions(
+                url=settings.binance_ws_url,
+                spread=settings.spread,
+                frame_seconds=settings.frame_ms / 1000,
+                shards=settings.stream_shards,
+                silence_seconds=settings.silence_seconds,
+            ),
+        )
+        async with TaskGroup() as tasks:
+            tasks.create_task(report("feed", feed.figures, valkey, stop))
+            await feed.run(stop)
 
 
 async def _recorder(settings: Settings, stop: asyncio.Event) -> None:
-    module = _part("openoutcry.services.recorder", "recorder")
-    if await _engines_answer(settings, stop):
-        await module.run(settings, stop)
+    from openoutcry.adapters.valkey.trade_stream import TradeStream
+    from openoutcry.services.announcer import Announcer
+    from openoutcry.services.backfill import Backfill
+    from openoutcry.services.maintenance import maintain
+    from openoutcry.services.recorder import Recorder, figures
+    from openoutcry.services.repair import Repair
+    from openoutcry.services.status import report
+
+    if not await _engines_answer(settings, stop):
+        return
+    connect = partial(_connect, settings, "recorder")
+    shards = settings.stream_shards
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        rest = await _rest(stack, settings, valkey)
+        announcer = Announcer(connect, valkey)
+        consumer = f"{socket.gethostname()}-{os.getpid()}"
+        recorders = [
+            Recorder(
+                shard,
+                connect,
+                TradeStream(await _valkey(stack, settings, retries=0), shard, consumer),
+                announcer,
+                settings.recorder_batch,
+            )
+            for shard in range(shards)
+        ]
+
+        def active() -> bool:
+            return any(recorder.stats.owned for recorder in recorders)
+
+        keep = {"trades": settings.retention_trades_days, "candles_1s": settings.retention_1s_days}
+        async with TaskGroup() as tasks:
+            tasks.create_task(report("recorder", partial(figures, recorders), valkey, stop))
+            tasks.create_task(announcer.run(stop))
+            tasks.create_task(maintain(connect, keep, stop))
+            tasks.create_task(Repair(connect, valkey, rest, shards).run(stop, active))
+            if settings.backfill:
+                tasks.create_task(Backfill(connect, valkey, rest, shards).run(stop, active))
+            for recorder in recorders:
+                tasks.create_task(recorder.run(stop))
 
 
 async def _api(settings: Settings, stop: asyncio.Event) -> None:
-    module = _part("openoutcry.web.api.server", "api")
-    if await _engines_answer(settings, stop):
-        await module.serve(settings, stop)
+    from openoutcry import __version__
+    from openoutcry.adapters.postgres.pool import open_pool
+    from openoutcry.web.api.role import serve
+
+    if not await _engines_answer(settings, stop):
+        return
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        pool = await open_pool(settings.database_url, application_name="outcry api")
+        stack.push_async_callback(pool.close)
+        await serve(pool, valkey, settings, stop, version=__version__)
 
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
@@ -55,8 +144,21 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:
     """Run the sandbox exchange, which needs no engine."""
-    module = _part("openoutcry.sandbox.server", "sandbox")
-    await module.serve(settings, stop)
+    from openoutcry.sandbox.server import SandboxOptions, serve
+
+    options = SandboxOptions(
+        host=settings.sandbox_host,
+        port=settings.sandbox_port,
+        ws_port=settings.sandbox_ws_port,
+        symbols=settings.symbols,
+        seed=settings.sandbox_seed,
+        rate=settings.sandbox_rate,
+        speed=settings.sandbox_speed,
+        replay=_path(settings.sandbox_replay),
+        state_file=_path(settings.sandbox_state),
+        faults_file=_path(settings.sandbox_faults),
+    )
+    await serve(options, stop)
 
 
 ROLES: dict[str, Builder] = {
@@ -78,6 +180,41 @@ async def fill_gaps(settings: Settings, symbol: str | None) -> None:
     """Fetch what the gap ledger says is missing, once."""
     module = _part("openoutcry.services.gap_filler", "gap filler")
     await module.run_once(settings, symbol)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+async def _connect(settings: Settings, name: str) -> asyncpg.Connection[Any]:
+    """Open a database connection of a role's own."""
+    return await asyncpg.connect(
+        settings.database_url,
+        timeout=10,
+        command_timeout=60,
+        server_settings={"application_name": f"outcry {name}", "jit": "off"},
+    )
+
+
+async def _valkey(stack: AsyncExitStack, settings: Settings, *, retries: int = 4) -> Redis:
+    from openoutcry.adapters.valkey.client import connect
+
+    client = connect(settings.valkey_url, retries=retries)
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+async def _rest(stack: AsyncExitStack, settings: Settings, valkey: Redis) -> VenueRest:
+    import aiohttp
+
+    from openoutcry.adapters.valkey.weight import WeightBudget
+    from openoutcry.adapters.venue_rest import VenueRest
+    from openoutcry.venues.binance_rest import WEIGHT_PER_MINUTE
+
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    limit = int(WEIGHT_PER_MINUTE * settings.weight_share)
+    budget = WeightBudget(valkey, settings.venue, limit)
+    return VenueRest(session, settings.binance_rest_url, budget)
 
 
 async def _engines_answer(settings: Settings, stop: asyncio.Event) -> bool:

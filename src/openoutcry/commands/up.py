@@ -47,8 +47,10 @@ def towards_sandbox(settings: Settings) -> Settings:
     if settings.sandbox_replay and not Path(settings.sandbox_replay).is_file():
         raise ConfigError(f"The recording {settings.sandbox_replay} does not exist.")
     host = _reachable(settings.sandbox_host)
+    state = settings.sandbox_state or str(data_dir(settings) / "sandbox.json")
     return structs.replace(
         settings,
+        sandbox_state=state,
         binance_ws_url=f"ws://{host}:{settings.sandbox_ws_port}",
         binance_rest_url=f"http://{host}:{settings.sandbox_port}",
     )

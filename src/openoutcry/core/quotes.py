@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from openoutcry.core.scales import plain
 from openoutcry.model import Quote
 
 
@@ -43,10 +44,3 @@ def to_message(quote: Quote) -> QuoteMessage:
         ask_price=quote.ask,
         timestamp=quote.venue_time // 1000,
     )
-
-
-def plain(number: Decimal) -> Decimal:
-    """Return the same number without trailing zeros and without an exponent: 1E+2 becomes 100."""
-    number = number.normalize()
-    exponent = number.as_tuple().exponent
-    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number

@@ -28,6 +28,13 @@ def scale_of(number: Decimal) -> int:
     return max(0, -exponent)
 
 
+def plain(number: Decimal) -> Decimal:
+    """Return the same number without trailing zeros and without an exponent: 1E+2 becomes 100."""
+    number = number.normalize()
+    exponent = number.as_tuple().exponent
+    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number
+
+
 def to_scaled(number: Decimal, scale: int) -> int:
     """Return `number` x 10**`scale`. Raises ScaleOverflowError where that loses or overflows."""
     shifted = number.scaleb(scale)

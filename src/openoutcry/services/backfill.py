@@ -38,7 +38,8 @@ WHERE NOT EXISTS (SELECT FROM coverage AS c WHERE c.instrument_id = i.id AND c.b
 class Backfill:
     """Once per instrument, after its first trade: klines up to that minute, then its first trades.
 
-    So the candles before, of and after the minute of the first trade are whole. Everything goes through the trade stream; the recorder remains the only writer.
+    So the candles before, of and after the minute of the first trade are whole. Everything goes
+    through the trade stream; the recorder remains the only writer.
     """
 
     def __init__(

@@ -104,6 +104,30 @@ class Feed:
             for at in range(0, len(symbols), step)
         ]
 
+    def figures(self) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
+        """Return counters, gauges and each symbol's last venue time (µs), for the status board."""
+        stats, out = self.stats, self._outlet.stats
+        counters = {
+            "messages": stats.messages,
+            "trades": stats.trades,
+            "trades_overlapping": stats.overlap,
+            "messages_malformed": stats.malformed,
+            "trades_refused": out.refused_trades,
+            "frames": out.frames,
+            "quotes": out.quotes,
+            "connects": sum(line.stats.connects for line in self.lines),
+            "losses": sum(line.stats.losses for line in self.lines),
+            "rotations": sum(line.stats.rotations for line in self.lines),
+        }
+        gauges = {
+            "connections": sum(line.stats.connected for line in self.lines),
+            "age_seconds": stats.age_seconds,
+            "buffered_bytes": out.buffered_bytes,
+            "stream_bytes": out.stream_bytes,
+            "stream_entries": out.stream_entries,
+        }
+        return dict(counters), dict(gauges), dict(self.last_times)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop`, then pass on what has been heard."""
         async with asyncio.TaskGroup() as tasks:

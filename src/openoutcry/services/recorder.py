@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -249,6 +249,27 @@ class Recorder:
 
     def _count_gaps(self) -> None:
         self.stats.open_gaps = sum(len(ledger.open_gaps()) for ledger in self._ledgers.values())
+
+
+def figures(
+    recorders: Sequence[Recorder],
+) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
+    """Return counters and gauges of all shards of a process, for the status board."""
+    stats = [recorder.stats for recorder in recorders]
+    counters = {
+        "trades": sum(s.trades for s in stats),
+        "trades_repeated": sum(s.repeated for s in stats),
+        "frames": sum(s.frames for s in stats),
+        "batches": sum(s.batches for s in stats),
+        "dead_letters": sum(s.dead_letters for s in stats),
+        "commit_seconds": sum(s.commit_seconds for s in stats),
+    }
+    gauges = {
+        "shards_owned": sum(s.owned for s in stats),
+        "lag_seconds": max((s.lag_seconds for s in stats), default=0.0),
+        "gaps_open": sum(s.open_gaps for s in stats),
+    }
+    return dict(counters), dict(gauges), {}
 
 
 class _BatchRefusedError(OutcryError):

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from openoutcry.core.klines import Klines
-from openoutcry.core.scales import parse_decimals, scale_of
+from openoutcry.core.scales import parse_decimals, plain, scale_of
 from openoutcry.errors import ProtocolError
 from openoutcry.model import Candle
 from openoutcry.venues.interface import TradeColumns
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 PAGE: Final = 1000
 """Most trades, aggregates or klines in one answer."""
+
+WEIGHT_PER_MINUTE: Final = 6000
+"""What the venue allows one address to spend in a minute."""
 
 _SCALE_WITHOUT_FILTERS: Final = 8
 
@@ -172,15 +175,15 @@ def to_us(time: int) -> int:
 def _candle(row: list[Any]) -> Candle:
     return Candle(
         bucket=to_us(int(row[0])),
-        open=Decimal(row[1]),
-        high=Decimal(row[2]),
-        low=Decimal(row[3]),
-        close=Decimal(row[4]),
-        volume=Decimal(row[5]),
-        quote_volume=Decimal(row[7]),
+        open=plain(Decimal(row[1])),
+        high=plain(Decimal(row[2])),
+        low=plain(Decimal(row[3])),
+        close=plain(Decimal(row[4])),
+        volume=plain(Decimal(row[5])),
+        quote_volume=plain(Decimal(row[7])),
         trades=int(row[8]),
-        taker_buy_volume=Decimal(row[9]),
-        taker_buy_quote_volume=Decimal(row[10]),
+        taker_buy_volume=plain(Decimal(row[9])),
+        taker_buy_quote_volume=plain(Decimal(row[10])),
     )
 
 

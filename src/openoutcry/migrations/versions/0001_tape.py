@@ -168,8 +168,9 @@ BEGIN
     FOR leaf IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = parent::regclass
-          AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (cutoff AT TIME ZONE 'UTC')
     LOOP
+        -- A partition holds the day that its name ends in.
+        CONTINUE WHEN to_date(right(leaf, 8), 'YYYYMMDD') + 1 > (cutoff AT TIME ZONE 'UTC');
         EXECUTE format('DROP TABLE %I', leaf);
         dropped := dropped + 1;
     END LOOP;
