@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openoutcry.errors import ConfigError, OutcryError
+from openoutcry.commands.errors import exit_on_error
 
 app = typer.Typer(
     name="outcry",
@@ -34,16 +34,8 @@ Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCU
 
 
 def main() -> None:
-    """Run the command line; a known error is one line on standard error, without a traceback."""
-    try:
-        app()
-    except OutcryError as error:
-        if "--debug" in sys.argv:
-            raise
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run the command line."""
+    exit_on_error(app, debug="--debug" in sys.argv)
 
 
 def _version(wanted: bool) -> None:
@@ -123,7 +115,9 @@ def up(
 
 @app.command()
 def run(
-    role: Annotated[str, typer.Argument(help="feed, recorder, api, hub or sandbox.")],
+    role: Annotated[
+        str, typer.Argument(help="feed, recorder, api, hub, sandbox; or migrate, which ends.")
+    ],
 ) -> None:
     """Run one role in this process, for systemd, containers or a cluster.
 
@@ -227,10 +221,7 @@ def bench(
 
 
 @db.command()
-def upgrade(
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers.")] = False,
-    data_dir: DataDir = None,
-) -> None:
+def upgrade(data_dir: DataDir = None) -> None:
     """Bring the schema up to date; safe to run twice and from many places at once.
 
     \b
@@ -238,7 +229,7 @@ def upgrade(
     """
     from openoutcry.commands.database import upgrade as command
 
-    command(_overrides(data_dir), wait=wait)
+    command(_overrides(data_dir))
 
 
 @db.command()

@@ -67,3 +67,4 @@ def configure(level: str, style: Literal["auto", "console", "json"] = "auto") ->
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of nothing

@@ -67,8 +67,6 @@ class Backoff(Struct):
 
 def role_command(role: str) -> list[str]:
     """Return the command line of a role's process."""
-    if role == "migrate":
-        return [sys.executable, "-m", "openoutcry", "db", "upgrade", "--wait"]
     return [sys.executable, "-m", "openoutcry", "run", role]
 
 

@@ -161,7 +161,22 @@ async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:
     await serve(options, stop)
 
 
+async def _migrate(settings: Settings, stop: asyncio.Event) -> None:
+    """Bring the schema up to date once PostgreSQL answers, and return."""
+    from openoutcry.adapters.postgres import readiness
+
+    url = _engine_url(settings, "database_url")
+    if not await readiness.wait_until_up(url, stop):
+        return
+    if await readiness.revision(url) != readiness.known_revisions()[-1]:
+        # Almost a second of imports, which most starts can do without.
+        from openoutcry.adapters.postgres import migrate
+
+        await migrate.upgrade(url)
+
+
 ROLES: dict[str, Builder] = {
+    "migrate": _migrate,
     "feed": _feed,
     "recorder": _recorder,
     "api": _api,
@@ -222,15 +237,19 @@ async def _engines_answer(settings: Settings, stop: asyncio.Event) -> bool:
     from openoutcry.adapters.postgres.readiness import wait_until_migrated
     from openoutcry.adapters.valkey.readiness import wait_until_up
 
-    for name in ("database_url", "valkey_url"):
-        if not getattr(settings, name):
-            raise ConfigError(
-                f"{name} is not set. A role on its own needs running engines: set "
-                f"OUTCRY_{name.upper()}, or let `outcry up` start everything."
-            )
-    return await wait_until_up(settings.valkey_url, stop) and await wait_until_migrated(
-        settings.database_url, stop
-    )
+    valkey_url = _engine_url(settings, "valkey_url")
+    database_url = _engine_url(settings, "database_url")
+    return await wait_until_up(valkey_url, stop) and await wait_until_migrated(database_url, stop)
+
+
+def _engine_url(settings: Settings, name: str) -> str:
+    url: str = getattr(settings, name)
+    if not url:
+        raise ConfigError(
+            f"{name} is not set. A role on its own needs running engines: set "
+            f"OUTCRY_{name.upper()}, or let `outcry up` start everything."
+        )
+    return url
 
 
 def _part(module: str, role: str) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import typer
@@ -13,24 +12,19 @@ from openoutcry.commands.context import finish, reached
 from openoutcry.errors import StoreUnavailableError
 
 
-def upgrade(overrides: dict[str, Any], *, wait: bool) -> None:
+def upgrade(overrides: dict[str, Any]) -> None:
     """Run the migrations that the database has not seen."""
-    finish(_upgrade(config.load(overrides=overrides), wait=wait))
-
-
-async def _upgrade(settings: config.Settings, *, wait: bool) -> None:
-    async with reached(settings, launch=True) as found:
-        pause = asyncio.Event()
-        while wait and not await readiness.answers(found.database_url):
-            await readiness.wait_for(pause, 0.1)
-        before = await readiness.revision(found.database_url)
-        if before != readiness.known_revisions()[-1]:
-            # Almost a second of imports, which most starts can do without.
-            from openoutcry.adapters.postgres import migrate
-
-            await migrate.upgrade(found.database_url)
-        after = await readiness.revision(found.database_url)
+    before, after = finish(_upgrade(config.load(overrides=overrides)))
     typer.echo(f"Schema at {after}." if before == after else f"Schema from {before} to {after}.")
+
+
+async def _upgrade(settings: config.Settings) -> tuple[str | None, str | None]:
+    from openoutcry.adapters.postgres import migrate
+
+    async with reached(settings, launch=True) as found:
+        before = await _revision(found.database_url)
+        await migrate.upgrade(found.database_url)
+        return before, await _revision(found.database_url)
 
 
 def current(overrides: dict[str, Any]) -> None:
@@ -46,6 +40,10 @@ def current(overrides: dict[str, Any]) -> None:
 
 async def _current(settings: config.Settings) -> str | None:
     async with reached(settings, launch=True) as found:
-        if not await readiness.answers(found.database_url):
-            raise StoreUnavailableError("PostgreSQL does not answer.")
-        return await readiness.revision(found.database_url)
+        return await _revision(found.database_url)
+
+
+async def _revision(url: str) -> str | None:
+    if not await readiness.answers(url):
+        raise StoreUnavailableError("PostgreSQL does not answer.")
+    return await readiness.revision(url)

@@ -25,6 +25,17 @@ def known_revisions() -> list[str]:
     return [match[0] for name in names if (match := re.match(r"\d+", name))]
 
 
+async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
+    """Return True once PostgreSQL answers, False when `stop` is set before; never gives up."""
+    pause = _FIRST_PAUSE
+    while not stop.is_set():
+        if await answers(url):
+            return True
+        await wait_for(stop, pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+    return False
+
+
 async def wait_until_migrated(url: str, stop: asyncio.Event) -> bool:
     """Return True once the schema is the newest known one, False when `stop` is set before.
 
