@@ -1,0 +1,353 @@
+"""The market as the hub tells it: what the bus says, merged with snapshots, for each open channel.
+
+A channel is opened when its first client asks for it: listen first, then read the snapshot, then
+merge. It is closed when its last client leaves. After the bus was lost, every open channel reads
+its snapshot again and tells what changed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from openoutcry.core import frames
+from openoutcry.core.candle_messages import BaseCandles
+from openoutcry.core.intervals import MINUTE
+from openoutcry.core.keys import candles_channel, market_channel, trades_channel
+from openoutcry.core.quotes import QuoteMessage
+from openoutcry.errors import FrameError, StoreUnavailableError
+from openoutcry.model import Side, Trade
+from openoutcry.web.hub import wire
+from openoutcry.web.hub.candles import CandleView
+from openoutcry.web.hub.channels import Channel
+from openoutcry.web.hub.fanout import Fanout
+from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
+from openoutcry.web.hub.sources import Bus, Snapshots
+from openoutcry.web.hub.tape import SIZE, Tape
+
+OPEN_SECONDS: Final = 5.0
+"""How long a client waits for a snapshot before it is told `unavailable`."""
+TAPE_MINUTES: Final = 10
+READERS: Final = 4
+"""How many snapshots are read from the store at once."""
+
+log = structlog.get_logger(__name__)
+
+
+class PriceFeed:
+    """The quotes of one symbol: always heard, so always open."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.topic = LatestTopic()
+        self.loaded = True
+        self.last: bytes | None = None
+        self.time = 0
+
+    def snapshot(self, now: int) -> bytes:  # noqa: ARG002  (the same for every feed)
+        """Return the last quote, or null."""
+        return self.last or b"null"
+
+
+class CandleFeed:
+    """The candles of one symbol and interval."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.topic = LatestTopic()
+        self.view = CandleView(channel.length)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the snapshot is there."""
+        return self.view.loaded
+
+    def snapshot(self, now: int) -> bytes:
+        """Return the previous and the current candle."""
+        return wire.candles_snapshot(map(self.data, self.view.recent(now)))
+
+    def data(self, live: wire.LiveCandle) -> bytes:
+        """Return one candle's JSON."""
+        return wire.candle_data(self.channel.symbol, self.channel.interval, live)
+
+
+class TradeFeed:
+    """The tape of one symbol."""
+
+    def __init__(self, channel: Channel, clock: Callable[[], int]) -> None:
+        self.channel = channel
+        self.topic = NewestTopic(self.frame)
+        self.tape = Tape()
+        self._clock = clock
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the snapshot is there."""
+        return self.tape.loaded
+
+    def snapshot(self, now: int) -> bytes:  # noqa: ARG002  (the same for every feed)
+        """Return the newest trades."""
+        return wire.trades_snapshot(trade.text for trade in self.tape.recent())
+
+    def frame(self, trades: list[bytes], skipped: int) -> bytes:
+        """Return a `trade_update` of these trades."""
+        data = wire.trades_data(self.channel.symbol, trades, skipped)
+        stamp = wire.timestamp(self._clock())
+        return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
+
+
+Feed = PriceFeed | CandleFeed | TradeFeed
+
+
+class Market:
+    """Everything that public channels tell. `clock` returns µs since 1970."""
+
+    def __init__(
+        self,
+        symbols: Collection[str],
+        fanout: Fanout,
+        bus: Bus,
+        store: Snapshots,
+        clock: Callable[[], int],
+    ) -> None:
+        self.symbols = tuple(symbols)
+        self.every_quote = LatestTopic(keys=max(len(self.symbols), 1))
+        self.times: dict[str, int] = {}
+        self.bad_messages = 0
+        self._fanout = fanout
+        self._bus = bus
+        self._store = store
+        self._clock = clock
+        self._ahead = 0  # what the venue's clock is ahead of ours, by its last live quote
+        self._readers = asyncio.Semaphore(READERS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._prices = {symbol: PriceFeed(Channel("price", symbol)) for symbol in self.symbols}
+        self._feeds: dict[Channel, CandleFeed | TradeFeed] = {}
+        self._users: dict[Channel, int] = {}
+        self._opening: dict[Channel, asyncio.Task[None]] = {}
+        for symbol in self.symbols:
+            bus.want(market_channel(symbol))
+
+    # --- for sessions -----------------------------------------------------------------------------
+
+    def acquire(self, channel: Channel) -> Feed:
+        """Return the feed of a channel and hold it open until `release`."""
+        if channel.kind == "price":
+            return self._prices[channel.symbol]
+        if channel not in self._feeds:
+            self._feeds[channel] = (
+                CandleFeed(channel) if channel.kind == "candle" else TradeFeed(channel, self._clock)
+            )
+            self._bus.want(_bus_channel(channel))
+        self._users[channel] = self._users.get(channel, 0) + 1
+        return self._feeds[channel]
+
+    def release(self, channel: Channel) -> None:
+        """Let go of a channel; the last one out closes it."""
+        if channel.kind == "price":
+            return
+        self._users[channel] -= 1
+        if not self._users[channel]:
+            del self._users[channel], self._feeds[channel]
+            self._bus.unwant(_bus_channel(channel))
+            if opening := self._opening.pop(channel, None):
+                opening.cancel()
+
+    async def opened(self, feed: Feed) -> None:
+        """Return when the feed has its snapshot. Raises StoreUnavailableError."""
+        if isinstance(feed, PriceFeed) or feed.loaded:
+            return
+        opening = self._opening.get(feed.channel)
+        if opening is None:
+            opening = self._opening[feed.channel] = self._start(self._open(feed))
+            opening.add_done_callback(lambda task: self._opened(feed.channel, task))
+        await asyncio.shield(opening)
+
+    def snapshot(self, feed: Feed) -> bytes:
+        """Return the feed's present state as JSON."""
+        return feed.snapshot(self._venue_now())
+
+    # --- for the bus ------------------------------------------------------------------------------
+
+    def on_message(self, channel: str, data: bytes) -> None:
+        """Take a message of the bus. One that cannot be read is counted and left out."""
+        kind, _, symbol = channel.partition(":")
+        try:
+            if kind == "market":
+                self._on_quote(symbol, data)
+            elif kind == "candles":
+                self._on_candles(symbol, _decode_candles(data))
+            elif kind == "trades":
+                self._on_trades(symbol, wire.tape_trades(frames.decode(data)))
+        except (msgspec.MsgspecError, FrameError, KeyError) as error:
+            self.bad_messages += 1
+            log.warning("hub.bad_message", channel=channel, error=str(error))
+
+    async def on_connected(self) -> None:
+        """Read the present state of everything that is open: messages may have been missed."""
+        try:
+            for symbol, data in (await self._bus.last_quotes()).items():
+                if symbol in self._prices:
+                    self._on_last_quote(symbol, data)
+        except StoreUnavailableError as error:
+            log.warning("hub.no_last_quotes", error=str(error))
+        for feed in tuple(self._feeds.values()):
+            if feed.loaded:
+                self._start(self._reopen(feed))
+
+    # --- for the clock ----------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Tell the candles that time alone has closed. Call it about once a second."""
+        now = self._venue_now()
+        for feed in tuple(self._feeds.values()):
+            if isinstance(feed, CandleFeed) and feed.loaded:
+                self._tell_candles(feed, feed.view.tick(now))
+
+    async def aclose(self) -> None:
+        """Stop reading snapshots."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- quotes -----------------------------------------------------------------------------------
+
+    def _on_quote(self, symbol: str, data: bytes) -> None:
+        time = _decode_quote(data).timestamp * 1000
+        feed = self._prices[symbol]
+        now = self._clock()
+        feed.last, feed.time = data, time
+        self._ahead = time - now
+        self.times[symbol] = time
+        if self._fanout.listened(self.every_quote):
+            frame = wire.text_frame(wire.plain_quote(symbol, data))
+            self._fanout.publish_latest(self.every_quote, frame, symbol)
+        if self._fanout.listened(feed.topic):
+            self._tell_quote(feed, data, now)
+
+    def _on_last_quote(self, symbol: str, data: bytes) -> None:
+        try:
+            time = _decode_quote(data).timestamp * 1000
+        except msgspec.MsgspecError:
+            self.bad_messages += 1
+            return
+        feed = self._prices[symbol]
+        if time > feed.time:
+            feed.last, feed.time = data, time
+            if self._fanout.listened(feed.topic):
+                self._tell_quote(feed, data, self._clock())
+
+    def _tell_quote(self, feed: PriceFeed, data: bytes, now: int) -> None:
+        message = wire.update("price", feed.channel.name, data, wire.timestamp(now))
+        self._fanout.publish_latest(feed.topic, wire.text_frame(message))
+
+    # --- candles ----------------------------------------------------------------------------------
+
+    def _on_candles(self, symbol: str, message: BaseCandles) -> None:
+        now = self._venue_now()
+        for feed in tuple(self._feeds.values()):
+            if isinstance(feed, CandleFeed) and feed.channel.symbol == symbol:
+                rows = message.rows.get(feed.view.interval.base, ())
+                self._tell_candles(feed, feed.view.apply(rows, message.coverage, now))
+                if repairs := feed.view.repairs():
+                    self._start(self._repair(feed, repairs))
+
+    async def _repair(self, feed: CandleFeed, buckets: list[int]) -> None:
+        interval = feed.view.interval
+        try:
+            for bucket in buckets:
+                async with self._readers:
+                    rows, coverage = await self._store.recent(
+                        feed.channel.symbol, interval.base, bucket, interval.next(bucket)
+                    )
+                told = feed.view.repair(bucket, rows, coverage, self._venue_now())
+                self._tell_candles(feed, told)
+        except StoreUnavailableError as error:
+            log.warning("hub.no_repair", channel=feed.channel.name, error=str(error))
+
+    def _tell_candles(self, feed: CandleFeed, candles: list[wire.LiveCandle]) -> None:
+        if not candles or not self._fanout.listened(feed.topic):
+            return
+        stamp = wire.timestamp(self._clock())
+        for live in candles:
+            message = wire.update("candle", feed.channel.name, feed.data(live), stamp)
+            self._fanout.publish_latest(feed.topic, wire.text_frame(message), live.candle.bucket)
+
+    # --- trades -----------------------------------------------------------------------------------
+
+    def _on_trades(self, symbol: str, trades: list[wire.TapeTrade]) -> None:
+        feed = self._feeds.get(Channel("trade", symbol))
+        if isinstance(feed, TradeFeed):
+            self._tell_trades(feed, feed.tape.apply(trades))
+
+    def _tell_trades(self, feed: TradeFeed, trades: list[wire.TapeTrade]) -> None:
+        if trades and self._fanout.listened(feed.topic):
+            texts = [trade.text for trade in trades]
+            self._fanout.publish_newest(feed.topic, feed.frame(texts, 0), texts)
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    async def _open(self, feed: CandleFeed | TradeFeed) -> None:
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._bus.heard(_bus_channel(feed.channel))
+                await self._load(feed)
+        except TimeoutError:
+            raise StoreUnavailableError(f"No snapshot within {OPEN_SECONDS:g} s.") from None
+
+    async def _reopen(self, feed: CandleFeed | TradeFeed) -> None:
+        try:
+            await self._open(feed)
+        except StoreUnavailableError as error:
+            log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
+
+    async def _load(self, feed: CandleFeed | TradeFeed) -> None:
+        symbol = feed.channel.symbol
+        # A quiet or replayed market's newest candles are as old as its last quote.
+        at = self._prices[symbol].time or self._venue_now()
+        async with self._readers:
+            if isinstance(feed, CandleFeed):
+                start = feed.view.start(min(at, self._venue_now()))
+                rows, coverage = await self._store.recent(symbol, feed.view.interval.base, start)
+                told = feed.view.load(rows, coverage, start, self._venue_now())
+                self._tell_candles(feed, told)
+            else:
+                since = at - TAPE_MINUTES * MINUTE
+                trades = await self._store.newest_trades(symbol, since, SIZE)
+                self._tell_trades(feed, feed.tape.load(map(_tape_trade, trades)))
+
+    def _opened(self, channel: Channel, task: asyncio.Task[None]) -> None:
+        if self._opening.get(channel) is task:
+            del self._opening[channel]
+        if not task.cancelled():
+            task.exception()  # waiters have it; without any, it is not an error
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _venue_now(self) -> int:
+        """Return the time at the venue: a replayed market is in its own past."""
+        return self._clock() + self._ahead
+
+
+def _bus_channel(channel: Channel) -> str:
+    name = candles_channel if channel.kind == "candle" else trades_channel
+    return name(channel.symbol)
+
+
+def _tape_trade(trade: Trade) -> wire.TapeTrade:
+    side = 1 if trade.side is Side.BUY else -1
+    price, size = wire.decimal_text(trade.price), wire.decimal_text(trade.size)
+    text = wire.trade_text(trade.trade_id, price, size, side, trade.venue_time)
+    return wire.TapeTrade(trade.trade_id, text)
+
+
+_decode_quote = msgspec.json.Decoder(QuoteMessage).decode
+_decode_candles = msgspec.json.Decoder(BaseCandles).decode
