@@ -137,9 +137,36 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
-    module = _part("openoutcry.web.hub.server", "hub")
-    if await _engines_answer(settings, stop):
-        await module.serve(settings, stop)
+    from openoutcry.adapters.postgres.recent import RecentReader
+    from openoutcry.services.status import report
+    from openoutcry.web.hub.meter import Meter
+    from openoutcry.web.hub.server import HubOptions, serve
+    from openoutcry.web.hub.sources import ValkeyBus
+
+    if not await _engines_answer(settings, stop):
+        return
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(
+                settings.database_url,
+                min_size=0,
+                max_size=4,
+                command_timeout=10,
+                server_settings={"application_name": "outcry hub", "jit": "off"},
+            )
+        )
+        meter = Meter()
+        options = HubOptions(
+            symbols=tuple(settings.symbols),
+            host=settings.host,
+            port=settings.ws_port,
+            allowed_origins=tuple(settings.allowed_origins),
+        )
+        async with TaskGroup() as tasks:
+            tasks.create_task(report("hub", meter.status, valkey, stop))
+            bus = ValkeyBus(settings.valkey_url)
+            await serve(options, bus, RecentReader(pool, settings.venue), meter, stop)
 
 
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:

@@ -1,0 +1,122 @@
+"""The whole system for a test: own engines, each role a real process that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from openoutcry import engines
+from openoutcry.config import Settings, to_environment
+from openoutcry.engines import Engines
+
+ALL_ROLES = ("sandbox", "feed", "recorder", "hub", "api")
+
+
+class System:
+    """Roles as child processes over temporary engines. Use as an async context manager."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.engines: Engines
+
+    async def __aenter__(self) -> System:
+        from openoutcry.adapters.postgres import migrate
+
+        self.engines = await engines.start(temporary=True)
+        await migrate.upgrade(self.engines.database_url)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for role in list(self._processes):
+            self.kill(role, signal.SIGTERM)
+        for process in self._processes.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        await self.engines.stop()
+
+    @property
+    def database_url(self) -> str:
+        return self.engines.database_url
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._settings.port}"
+
+    def start(self, *roles: str) -> None:
+        """Start roles; their output goes to `<role>.log` in the test's folder."""
+        settings = to_environment(self._settings) | {
+            "OUTCRY_DATABASE_URL": self.engines.database_url,
+            "OUTCRY_VALKEY_URL": self.engines.valkey_url,
+        }
+        for role in roles:
+            log = (self._folder / f"{role}.log").open("ab")
+            self._processes[role] = subprocess.Popen(
+                [sys.executable, "-m", "openoutcry", "run", role],
+                env=os.environ | settings,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+
+    def kill(self, role: str, signum: int = signal.SIGKILL) -> None:
+        """Send a signal to a role, by default the one that it cannot notice."""
+        process = self._processes[role]
+        if process.poll() is None:
+            process.send_signal(signum)
+            if signum == signal.SIGKILL:
+                process.wait()
+
+    def restart(self, role: str) -> None:
+        """Kill a role without warning and start it again."""
+        self.kill(role)
+        self.start(role)
+
+    def log(self, role: str) -> str:
+        return (self._folder / f"{role}.log").read_text(errors="replace")
+
+    def get(self, path: str) -> Any:
+        """Return the JSON of the API at `path`."""
+        return fetch(self.url + path)
+
+    def sandbox(self, method: str, path: str, body: Any = None) -> Any:
+        """Return the JSON of the sandbox exchange's REST or control port at `path`."""
+        return fetch(f"http://127.0.0.1:{self._settings.sandbox_port}{path}", method, body)
+
+
+def fetch(url: str, method: str = "GET", body: Any = None) -> Any:
+    """Return the JSON that a URL answers."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+async def eventually(
+    what: str, check: Callable[[], Awaitable[Any]], seconds: float = 60.0
+) -> Any:
+    """Return the first true value of `check`; fails with the last thing seen after `seconds`."""
+    deadline = time.monotonic() + seconds
+    seen: Any = None
+    while time.monotonic() < deadline:
+        try:
+            seen = await check()
+        except (OSError, ValueError) as error:
+            seen = error
+        else:
+            if seen:
+                return seen
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}; last seen: {seen!r}")
