@@ -1,0 +1,102 @@
+"""Everything is killed in turn while a busy market goes on; at the end nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from openoutcry.adapters.postgres.times import from_us
+from openoutcry.config import Settings, load
+
+from .audit import assert_whole, candle_differences
+from .system import ALL_ROLES, System, eventually
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+RATE = float(os.environ.get("OUTCRY_CHAOS_RATE", "5000"))
+PAUSE = float(os.environ.get("OUTCRY_CHAOS_PAUSE", "4"))
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+def settings_for(ports: list[int], folder: Path, **more: object) -> Settings:
+    api, hub, rest, ws = ports
+    return load(
+        environ={},
+        overrides={
+            "symbols": SYMBOLS,
+            "port": api,
+            "ws_port": hub,
+            "sandbox_port": rest,
+            "sandbox_ws_port": ws,
+            "sandbox_rate": RATE,
+            "sandbox_state": str(folder / "market.json"),
+            "binance_rest_url": f"http://127.0.0.1:{rest}",
+            "binance_ws_url": f"ws://127.0.0.1:{ws}",
+            "backfill": False,
+            "weight_share": 1.0,
+            **more,
+        },
+    )
+
+
+async def settled(connection: asyncpg.Connection, until: int) -> bool:
+    """Whether every symbol has been heard past `until` and no gap before it is open."""
+    heard = await connection.fetchval(
+        "SELECT count(*) FROM watermarks WHERE heard_until > $1", from_us(until)
+    )
+    gaps = await connection.fetchval(
+        "SELECT count(*) FROM gaps WHERE state = 'suspected' AND from_time <= $1", from_us(until)
+    )
+    return bool(heard == len(SYMBOLS) and gaps == 0)
+
+
+async def test_kill_everything_in_turn(
+    tmp_path: Path, free_ports: Callable[[int], list[int]]
+) -> None:
+    """kill -9 of each role, restarts of both engines and cut sockets lose and double nothing."""
+    settings = settings_for(free_ports(4), tmp_path)
+    async with System(settings, tmp_path) as system:
+        system.start(*ALL_ROLES)
+        connection = await asyncpg.connect(system.database_url)
+
+        async def recording() -> bool:
+            return bool(await connection.fetchval("SELECT count(*) FROM watermarks") == 3)
+
+        await eventually("all symbols are recorded", recording)
+        await asyncio.sleep(PAUSE)
+        for role in ("feed", "recorder", "hub", "api"):
+            system.restart(role)
+            await asyncio.sleep(PAUSE)
+        system.sandbox("POST", "/sandbox/faults", {"kind": "cut", "frame": False})
+        await asyncio.sleep(PAUSE)
+        await system.engines.restart_valkey()
+        await asyncio.sleep(PAUSE)
+        await connection.close()
+        await system.engines.restart_postgres()
+        await asyncio.sleep(PAUSE)
+        system.engines.kill_postgres()
+        await system.engines.restart_postgres()
+        system.engines.kill_valkey()
+        await system.engines.restart_valkey()
+        await asyncio.sleep(PAUSE)
+        until = time.time_ns() // 1_000_000 * 1000 - 1
+
+        connection = await asyncpg.connect(system.database_url)
+
+        async def quiet() -> bool:
+            return await settled(connection, until)
+
+        await eventually("everything before now is recorded and repaired", quiet, 180)
+        compared = await assert_whole(
+            connection, tmp_path / "market.json", SYMBOLS, settings.sandbox_seed, until
+        )
+        assert compared > RATE * PAUSE
+        assert await candle_differences(connection) == []
+        assert await connection.fetchval("SELECT count(*) FROM gaps WHERE state = 'absent'") == 0
+        await connection.close()
