@@ -6,8 +6,14 @@ _SHORT = 3  # python -m openoutcry run ROLE
 
 
 def main() -> None:
-    """Run a role directly (it starts 0.2 s sooner and 10 MB lighter), anything else as `outcry`."""
+    """Run a role directly, anything else as `outcry`.
+
+    The short cut spares a role the command line's imports (0.3 s of processor time), and structlog
+    those for coloured tracebacks (0.2 s): five roles start on two cores at once, so it counts.
+    """
     if len(sys.argv) == _SHORT and sys.argv[1] == "run" and not sys.argv[2].startswith("-"):
+        sys.modules["rich"] = None  # type: ignore[assignment] # "not installed", to structlog
+
         from openoutcry.commands.errors import exit_on_error  # noqa: PLC0415
         from openoutcry.commands.run import run  # noqa: PLC0415
 

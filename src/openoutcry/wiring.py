@@ -195,7 +195,7 @@ async def _migrate(settings: Settings, stop: asyncio.Event) -> None:
     url = _engine_url(settings, "database_url")
     if not await readiness.wait_until_up(url, stop):
         return
-    if await readiness.revision(url) != readiness.known_revisions()[-1]:
+    if await readiness.revision(url) != readiness.newest_revision():
         # Almost a second of imports, which most starts can do without.
         from openoutcry.adapters.postgres import migrate
 

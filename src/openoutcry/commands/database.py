@@ -30,7 +30,7 @@ async def _upgrade(settings: config.Settings) -> tuple[str | None, str | None]:
 def current(overrides: dict[str, Any]) -> None:
     """Print the revision; exit code 1 if it is not the newest."""
     found = finish(_current(config.load(overrides=overrides)))
-    newest = readiness.known_revisions()[-1]
+    newest = readiness.newest_revision()
     if found == newest:
         typer.echo(f"{found} (newest)")
         return

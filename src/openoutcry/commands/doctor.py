@@ -149,7 +149,7 @@ async def check_database(url: str) -> AsyncIterator[Finding]:
         yield Finding(Level.BROKEN, "database", f"{logs.mask(url)} does not answer", remedy)
         return
     yield Finding(Level.OK, "database", "answers")
-    revision, newest = await readiness.revision(url), readiness.known_revisions()[-1]
+    revision, newest = await readiness.revision(url), readiness.newest_revision()
     if revision == newest:
         yield Finding(Level.OK, "schema", f"at {revision}, the newest")
     else:

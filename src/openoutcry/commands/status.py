@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -15,8 +14,8 @@ from rich.text import Text
 
 from openoutcry import config
 from openoutcry.adapters.valkey.client import connect
+from openoutcry.adapters.valkey.status_board import read_statuses
 from openoutcry.commands.context import finish, reached
-from openoutcry.core.keys import status_key
 from openoutcry.model import RoleStatus
 
 
@@ -71,12 +70,9 @@ async def _statuses(settings: config.Settings) -> list[RoleStatus]:
     async with reached(settings) as found:
         client = connect(found.valkey_url, retries=0)
         try:
-            keys = [key async for key in client.scan_iter(status_key("*", "*"), count=1000)]
-            values = await asyncio.gather(*(client.get(key) for key in keys))
+            return await read_statuses(client)
         finally:
             await client.aclose()
-    known = [msgspec.json.decode(value, type=RoleStatus) for value in values if value]
-    return sorted(known, key=lambda each: (each.role, each.instance))
 
 
 def _now() -> int:

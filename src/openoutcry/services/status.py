@@ -20,8 +20,8 @@ from openoutcry.adapters.postgres.figures_reader import (
     read_figures,
     read_revision,
 )
-from openoutcry.adapters.postgres.migrate import head_revision
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.readiness import newest_revision
 from openoutcry.adapters.valkey.status_board import (
     StreamFigures,
     ping,
@@ -139,7 +139,7 @@ async def check_postgres(pool: Pool) -> EngineStatus:
         revision.append(await read_revision(pool))
 
     status = await _timed("postgres", ask)
-    if status.ok and revision[0] != (wanted := head_revision()):
+    if status.ok and revision[0] != (wanted := newest_revision()):
         reason = f"schema is at {revision[0] or 'nothing'}, {wanted} is needed: run the migrations"
         return EngineStatus("postgres", ok=False, latency_ms=status.latency_ms, reason=reason)
     return status

@@ -25,6 +25,11 @@ def known_revisions() -> list[str]:
     return [match[0] for name in names if (match := re.match(r"\d+", name))]
 
 
+def newest_revision() -> str:
+    """Return the schema revision that this version works with."""
+    return known_revisions()[-1]
+
+
 async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
     """Return True once PostgreSQL answers, False when `stop` is set before; never gives up."""
     pause = _FIRST_PAUSE
