@@ -39,7 +39,7 @@ def test_a_broken_file_is_named(tmp_path):
 
 
 def test_rates_are_shared_and_the_past_keeps_its_own():
-    """Shares add up to the rate, a new rate comes after the present block, the same one adds nothing."""
+    """Shares add up to the rate; a new rate comes a little later, the same one adds nothing."""
     symbols = make_symbols(["btcusdt", "ethusdt", "solusdt"], 7)
     state = new_state(7, NOW)
     assert set_rate(state, symbols, 10.0, NOW)
@@ -47,4 +47,4 @@ def test_rates_are_shared_and_the_past_keeps_its_own():
     assert not set_rate(state, symbols, 10.0, NOW + 99 * BLOCK)
     assert set_rate(state, symbols, 20.0, NOW + 99 * BLOCK)
     blocks = [change.block for change in state.symbols["BTCUSDT"].schedule]
-    assert blocks == [state.listed, NOW // BLOCK + 2, NOW // BLOCK + 101]
+    assert blocks == [state.listed, NOW // BLOCK, NOW // BLOCK + 101]

@@ -11,6 +11,7 @@ from openoutcry.sandbox.listing import make_symbol
 from openoutcry.sandbox.tape import BLOCK, RateChange, Skip, Tape, aggregates_in
 from sandbox.support import LENGTH, LISTED, RATES, make_tape
 
+
 @pytest.fixture(scope="module")
 def whole():
     return make_tape().make(LISTED, LISTED + LENGTH)
