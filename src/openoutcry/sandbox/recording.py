@@ -24,7 +24,7 @@ from openoutcry.sandbox.noise import Ints
 from openoutcry.sandbox.tape import TRADES, Trades
 from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span
 
-_EVENT_TIME: Final = re.compile(rb'"E":(\d+)')
+_EVENT_TIME: Final = re.compile(rb'"E":\s*(\d+)')
 _KINDS: Final = {"trade", "aggTrade"}
 
 

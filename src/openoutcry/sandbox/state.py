@@ -76,19 +76,22 @@ def save_state(path: Path | None, state: State) -> None:
 def set_rate(state: State, symbols: list[MadeUpSymbol], rate: float, now: int) -> bool:
     """Share `rate` (trades a second, all together) among the symbols, from shortly after `now` on.
 
-    Symbols never seen before get their history. Returns whether anything changed.
+    Symbols never seen before get their history, and the rate at once: nobody has seen a trade of
+    theirs. Returns whether anything changed.
     """
     whole = sum(symbol.share for symbol in symbols)
     changed = False
     for symbol in symbols:
         name = symbol.listing.symbol
+        lead = LEAD
         if name not in state.symbols:
+            lead = 0
             state.symbols[name] = SymbolState([RateChange(state.listed, HISTORY_RATE)])
             changed = True
         schedule = state.symbols[name].schedule
         share = rate * symbol.share / whole
         if schedule[-1].rate != share:
-            block = now // BLOCK + LEAD
+            block = now // BLOCK + lead
             schedule[:] = [change for change in schedule if change.block < block]
             schedule.append(RateChange(block, share))
             changed = True

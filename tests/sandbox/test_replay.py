@@ -1,0 +1,77 @@
+"""Replays over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+
+from sandbox.support import messages, running
+from sandbox.test_recording import LINES
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in LINES) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("speed", ["max", "10"])
+async def test_the_recorded_messages_come_in_order(small, speed):
+    """A client hears the recorded messages of its streams, and the connection stays open."""
+    async with (
+        running(replay=small, speed=speed) as sandbox,
+        sandbox.connect("/stream?streams=foousdt@trade") as socket,
+    ):
+        found = await messages(socket, 3)
+        expected = [line["m"] for line in LINES if (line["m"] or {}).get("stream")]
+        assert found == [m for m in expected if m["stream"] == "foousdt@trade"]
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout=0.2)
+        assert not socket.closed
+        rows = await sandbox.get("/api/v3/trades", symbol="FOOUSDT")
+        assert [row["id"] for row in rows] == [100, 101, 103]
+
+
+async def test_it_waits_for_somebody_to_listen(small):
+    """Nothing is played before a recorded stream is subscribed, unless told to start."""
+    async with running(replay=small, speed="max") as sandbox:
+        await asyncio.sleep(0.1)
+        assert (await sandbox.get("/sandbox/stats"))["position"] == 0
+        async with sandbox.connect("/ws/other@trade"):
+            await asyncio.sleep(0.1)
+        assert (await sandbox.get("/sandbox/stats"))["position"] == 0
+        async with sandbox.http.post(sandbox.rest + "/sandbox/replay") as response:
+            assert response.status == 200
+        await asyncio.sleep(0.2)
+        assert (await sandbox.get("/sandbox/stats"))["position"] == 4
+
+
+async def test_faults_hit_a_replay_too(small):
+    """Messages of a replay can be dropped; ids cannot be skipped, for they are history."""
+    async with running(replay=small, speed="max") as sandbox:
+        await sandbox.fault(kind="drop", count=1)
+        async with sandbox.connect("/ws/foousdt@trade") as socket:
+            assert [message["t"] for message in await messages(socket, 2)] == [101, 103]
+        url = sandbox.rest + "/sandbox/faults"
+        async with sandbox.http.post(url, json={"kind": "skip_ids", "count": 3}) as response:
+            assert response.status == 400
+
+
+async def test_the_real_recording_comes_whole(test_data):
+    """All 19,904 trades come in order, exactly as recorded, at full speed."""
+    path = test_data / "ws" / "binance_spot_btcusdt_20240808.jsonl.gz"
+    async with (
+        running(replay=path, speed="max") as sandbox,
+        sandbox.connect("/stream?streams=btcusdt@trade") as socket,
+    ):
+        found = []
+        async with asyncio.timeout(60):
+            while len(found) < 19_904:
+                message = await socket.receive()
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    found.append(json.loads(message.data)["data"]["t"])
+        assert found == list(range(found[0], found[0] + 19_904))
