@@ -1,71 +1,48 @@
-"""Serve an ASGI application with Granian inside this process's own event loop.
-
-Measured with wrk on a Litestar JSON route: embedded 30,500 requests a second, Granian's own worker
-process 28,900; embedded it is one process, and pool and application live on one loop.
-"""
+"""The `api` role: one process that serves the API and reports its own figures."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from typing import Any, Final
+import time
+from importlib.metadata import PackageNotFoundError, version
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
-from litestar.types import ASGIApp
-
-from openoutcry.errors import EngineError
-
-# Request line and headers together; hyper answers 431 to more.
-_MOST_HEAD: Final = 32_768
-_BACKLOG: Final = 1024
-_PATIENCE: Final = 5.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from openoutcry.adapters.postgres.pool import open_pool
+from openoutcry.adapters.valkey.client import connect
+from openoutcry.config import Settings
+from openoutcry.services.status import report
+from openoutcry.web.api.app import create_app
+from openoutcry.web.api.http_server import serve_http
+from openoutcry.web.api.metrics import RequestMetrics
 
 
-async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
-    """Answer requests on host:port until `stop`, finishing what has begun (at most 5 s).
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve on `settings.host`:`settings.port` until `stop`.
 
-    Raises EngineError when the port is taken.
+    Needs `database_url` and `valkey_url`; the engines may be down when it starts, then health says
+    so and requests get a 503. Raises EngineError when the port is taken.
     """
-    server = _Server(
-        app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        http1_settings=HTTP1Settings(max_buffer_size=_MOST_HEAD),
-        log_enabled=False,
-    )
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
+    metrics = RequestMetrics()
+    pool = await open_pool(settings.database_url, application_name="outcry-api", stateless=True)
+    valkey = connect(settings.valkey_url)
+    app = create_app(pool, valkey, settings, version=_version(), metrics=metrics)
+    done, began = asyncio.Event(), time.monotonic()
+
+    def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
+        return {"requests": metrics.total}, {"uptime_seconds": time.monotonic() - began}, {}
+
+    reporting = asyncio.create_task(report("api", figures, valkey, done))
     try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            _raise(serving, host, port)
+        await serve_http(app, settings.host, settings.port, stop)
     finally:
-        stopping.cancel()
-        if not serving.done():
-            server.stop()  # type: ignore[no-untyped-call]
-            await asyncio.wait({serving}, timeout=_PATIENCE)
-            serving.cancel()
+        done.set()
+        await asyncio.wait({reporting}, timeout=2.0)
+        reporting.cancel()
+        await valkey.aclose()
+        pool.terminate()
 
 
-class _Server(Server):
-    """Granian's server, which leaves the process's signal handlers to the process."""
-
-    def startup(self, *args: Any, **kwargs: Any) -> None:
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        super().startup(*args, **kwargs)  # type: ignore[no-untyped-call]
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _raise(serving: asyncio.Task[None], host: str, port: int) -> None:
-    error = serving.exception()
-    raise EngineError(
-        f"The API cannot listen on {host}:{port}: {error or 'the server stopped'}."
-    ) from error
+def _version() -> str:
+    try:
+        return version("openoutcry")
+    except PackageNotFoundError:
+        return "0+source"

@@ -109,8 +109,6 @@ def _is_page(request: Request[Any, Any, Any], name: str) -> bool:
 def _file(name: str, body: bytes) -> File:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(body, 9, mtime=0) if media_type.startswith(_TEXT) else b""
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
     return File(
         body=body,
         packed=packed if len(packed) < len(body) else b"",

@@ -59,6 +59,7 @@ class GapItem(Struct, frozen=True, rename="camel"):
     to_time: str
     state: GapState
     missing: int
+    absent: int
     detected_at: str
     resolved_at: str | None
 
@@ -191,6 +192,7 @@ def _gap(gap: Gap) -> GapItem:
         to_time=iso(gap.to_time),
         state=gap.state,
         missing=gap.missing,
+        absent=gap.absent,
         detected_at=iso(gap.detected_at),
         resolved_at=None if gap.resolved_at is None else iso(gap.resolved_at),
     )
