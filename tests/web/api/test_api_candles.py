@@ -9,8 +9,8 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from market import add_candles, add_gap, add_instrument, cover, random_candles
 
+from market import add_candles, add_gap, add_instrument, cover, random_candles
 from openoutcry.core.intervals import HOUR, INTERVALS, MINUTE, SECOND
 
 START = int(dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()) * SECOND

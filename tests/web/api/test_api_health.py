@@ -7,11 +7,11 @@ import time
 import asyncpg
 import httpx
 import msgspec
-from fixtures_api import client_of
-from market import add_gap, add_instrument
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
+from fixtures_api import client_of
+from market import add_gap, add_instrument
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.status_board import write_status

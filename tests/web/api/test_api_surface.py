@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from fixtures_api import client_of
-from market import add_gap, add_instrument, cover
 from redis.asyncio import Redis
 
+from fixtures_api import client_of
+from market import add_gap, add_instrument, cover
 from openoutcry.config import Settings
 from openoutcry.core.intervals import INTERVALS, SECOND
 from openoutcry.web.api.app import create_app

@@ -85,10 +85,10 @@ def site_routes(directory: Path = STATIC) -> list[HTTPRouteHandler]:
     files = load(directory)
 
     @route(["/", "/{path:path}"], http_method=_ALL_METHODS, include_in_schema=False)
-    async def site(request: Request[Any, Any, Any], path: str = "") -> Response[bytes]:
+    async def site(request: Request[Any, Any, Any]) -> Response[bytes]:
         if "index.html" not in files:
             files.update(load(directory))
-        name = path.strip("/")
+        name = request.scope["path"].strip("/")
         if request.method not in {"GET", "HEAD"}:
             raise NotFoundException
         if name and name in files:

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.figures_reader import Gap, read_gaps
@@ -115,24 +115,24 @@ def system_routes(
         request: Request[Any, Any, Any],
         symbol: Annotated[
             str | None,
-            Parameter(
-                query="symbol",
+            QueryParameter(
+                name="symbol",
                 description="Only this symbol or base.",
                 examples=[Example("BTCUSDT", value="BTCUSDT")],
             ),
         ] = None,
         wanted: Annotated[
             str | None,
-            Parameter(
-                query="state",
+            QueryParameter(
+                name="state",
                 description=f"One of {_STATES}.",
                 examples=[Example("suspected", value="suspected")],
             ),
         ] = None,
         limit: Annotated[
             str,
-            Parameter(
-                query="limit",
+            QueryParameter(
+                name="limit",
                 description=f"1 to {MOST_GAPS}.",
                 examples=[Example("100", value="100")],
             ),
