@@ -20,6 +20,8 @@ from openoutcry.adapters.postgres import migrate
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.engines import Engines
 
+pytest_plugins = ["fixtures_api"]
+
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATE = "outcry_template"
 

@@ -24,6 +24,8 @@ COLUMNS = (
     "trades",
     "taker_buy_volume",
     "taker_buy_quote_volume",
+    "first_trade_id",
+    "last_trade_id",
 )
 
 
@@ -50,7 +52,7 @@ async def add_candles(
             "SELECT outcry_make_room('candles_1s', $1, $2)", candles[0].bucket, candles[-1].bucket
         )
     records = [
-        (instrument, *(getattr(candle, name) for name in COLUMNS[1:])) for candle in candles
+        (instrument, *(getattr(candle, name) for name in COLUMNS[1:-2]), 1, 2) for candle in candles
     ]
     async with pool.acquire() as connection:
         marks = ", ".join(f"${number}" for number in range(1, len(COLUMNS) + 1))
@@ -59,16 +61,14 @@ async def add_candles(
         )
 
 
-async def cover(
-    pool: asyncpg.Pool, instrument: int, start: int, end: int, first_id: int = 1, last_id: int = 99
-) -> None:
+async def cover(pool: asyncpg.Pool, instrument: int, start: int, end: int) -> None:
     """Say that every trade of start..end (µs) is stored."""
     await pool.execute(
         "INSERT INTO watermarks VALUES ($1, $2, $3, $4, $5, $5)",
         instrument,
-        first_id,
+        1,
         start,
-        last_id,
+        99,
         end,
     )
 

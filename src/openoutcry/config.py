@@ -45,6 +45,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may open the hub besides the dashboard's own; `*` allows every one."""
 
+    required_roles: list[str] = field(default_factory=list)
+    """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
+
     venue: Literal["binance"] = "binance"
     """The exchange that the feed listens to."""
     symbols: Annotated[list[str], Meta(min_length=1)] = field(

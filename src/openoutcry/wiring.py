@@ -131,7 +131,7 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
         return
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
-        pool = await open_pool(settings.database_url, application_name="outcry api")
+        pool = await open_pool(settings.database_url, application_name="outcry api", stateless=True)
         stack.push_async_callback(pool.close)
         await serve(pool, valkey, settings, stop, version=__version__)
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 import asyncpg
 import msgspec
 import pytest
-from market import add_candles, add_gap, add_instrument, bases_of, cover, random_candles, rolled
 
+from market import add_candles, add_gap, add_instrument, bases_of, cover, random_candles, rolled
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.core.intervals import DAY, HOUR, INTERVALS, MINUTE, SECOND, Interval
 from openoutcry.model import Candle

@@ -105,7 +105,7 @@ class CandleReader:
             return _EMPTY
         coverage = await self.coverage(instrument)
         rows = await fetch(self._pool, _HEADS[interval.name], instrument, first, stop, limit)
-        buckets = [row[0] for row in rows]
+        buckets = [row[0] * SECOND for row in rows]
         flags = complete_flags(interval, buckets, coverage)
         objects = [row[1] + _TAILS[flag] for row, flag in zip(rows, flags, strict=True)]
         reached = interval.next(buckets[-1]) if len(rows) == limit else stop

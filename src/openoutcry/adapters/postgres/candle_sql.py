@@ -2,8 +2,9 @@
 
 Measured for 1000 candles of 30m (6000 rows of 5m): joining the first and last row 46 ms, looking
 them up per bucket 6.4 ms, window functions 5.7 ms, array_agg over rows already in order 4.7 ms.
-Looking open and close up only where the first row of a bucket is missing took 3.5 ms in a busy
-market, but has a bad case in a sparse one; array_agg costs the same in both.
+Looking
+open and close up only where the first or last row of a bucket is missing took 3.7 ms in a busy market
+and 14 ms in one where they always are; array_agg took 4.9 and 3.7 ms.
 """
 
 from __future__ import annotations
@@ -69,9 +70,10 @@ _VALUES: Final = (
 )
 
 # The database writes the numbers' own exact text: decoding six thousand numerics only to write them
-# out again cost the API process 3 ms for 1000 candles, this costs 0.3 ms.
-_JSON: Final = """bucket, concat(
-        '{"time":', extract(epoch FROM bucket)::bigint,
+# out again cost the API process 3 ms for 1000 candles, this costs 0.3 ms. date_part is a float, but a
+# whole number of seconds is exact in it, and it is far faster than the exact extract.
+_JSON: Final = """date_part('epoch', bucket)::bigint AS seconds, concat(
+        '{"time":', date_part('epoch', bucket)::bigint,
         ',"open":', open, ',"high":', high, ',"low":', low, ',"close":', close,
         ',"volume":', volume, ',"quoteVolume":', quote_volume, ',"trades":', trades
     ) AS head"""
@@ -83,7 +85,7 @@ def values(interval: Interval) -> str:
 
 
 def json_heads(interval: Interval) -> str:
-    """Return the query for `bucket` and the start of each candle's JSON object, ascending."""
+    """Return the query for the start (s) and the beginning of each candle's JSON object, ascending."""
     return _select(interval, _JSON)
 
 

@@ -12,6 +12,7 @@ from openoutcry.model import GapState
 _GAPS: Final = """
 SELECT g.id, i.symbol, g.from_id, g.to_id, g.from_time, g.to_time,
        (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(g.missing) AS r)::bigint,
+       (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(g.absent) AS r)::bigint,
        g.detected_at, g.resolved_at, g.state
 FROM gaps AS g JOIN instruments AS i ON i.id = g.instrument_id
 WHERE ($1::text IS NULL OR i.symbol = $1) AND ($2::text IS NULL OR g.state = $2)
@@ -48,7 +49,11 @@ _HAS_REVISION: Final = "SELECT to_regclass('alembic_version') IS NOT NULL"
 
 
 class Gap(Struct, frozen=True):
-    """One row of the gap ledger; `missing` counts the ids that are not stored. Times in µs."""
+    """One row of the gap ledger; times in µs.
+
+    `missing` counts ids that are neither stored nor explained, `absent` those that the venue has
+    confirmed not to have either.
+    """
 
     id: int
     symbol: str
@@ -57,6 +62,7 @@ class Gap(Struct, frozen=True):
     from_time: int
     to_time: int
     missing: int
+    absent: int
     detected_at: int
     resolved_at: int | None
     state: GapState

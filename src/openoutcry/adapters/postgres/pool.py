@@ -42,11 +42,14 @@ async def open_pool(
     connect_timeout: float = 5.0,
     command_timeout: float | None = 10.0,
     server_settings: dict[str, str] | None = None,
+    stateless: bool = False,
 ) -> Pool:
     """Return a pool of connections whose `timestamptz` values are integers, µs since 1970.
 
     With `min_size` 0 nothing is connected yet, so that a role can start before its database does.
-    `command_timeout` is in seconds, None for no limit. Raises StoreUnavailableError.
+    `command_timeout` is in seconds, None for no limit. `stateless` promises that no borrower leaves
+    locks, listeners or settings behind, which saves a round trip each time. Raises
+    StoreUnavailableError.
     """
     with unavailable():
         pool: Pool = await asyncpg.create_pool(
@@ -57,6 +60,7 @@ async def open_pool(
             command_timeout=command_timeout,
             max_cached_statement_lifetime=0,
             init=_prepare,
+            reset=_leave if stateless else None,
             server_settings={
                 **_SERVER_SETTINGS,
                 "application_name": application_name,
@@ -108,6 +112,10 @@ def unavailable() -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else "no answer in time"
+
+
+async def _leave(_: asyncpg.Connection) -> None:
+    return
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

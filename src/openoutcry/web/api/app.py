@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
-from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp, Message, Scope
 from redis.asyncio import Redis
 
@@ -17,6 +15,7 @@ from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.config import Settings
 from openoutcry.services.status import collect
 from openoutcry.web.api.candles import candle_routes
+from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
@@ -26,7 +25,6 @@ from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
 
 _MOST_BODY: Final = 1_000_000
-_DAY: Final = 86_400
 
 
 def create_app(
@@ -37,7 +35,6 @@ def create_app(
     version: str,
     metrics: RequestMetrics | None = None,
     static: Path = STATIC,
-    required_roles: Sequence[str] = (),
     ttl: float = 1.0,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
@@ -58,30 +55,17 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
             ),
-            *health_routes(cache, required_roles),
+            *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
             *site_routes(static),
         ],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
-        cors_config=_cors(settings.allowed_origins),
         request_max_body_size=_MOST_BODY,
         before_send=[_no_sniffing],
         debug=False,
     )
-    return instrument(app, metrics)
-
-
-def _cors(origins: list[str]) -> CORSConfig | None:
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origins=origins,
-        allow_methods=["GET"],
-        allow_headers=["Accept", "Content-Type", "If-None-Match"],
-        expose_headers=["ETag"],
-        max_age=_DAY,
-    )
+    return instrument(allow_origins(app, settings.allowed_origins), metrics)
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:

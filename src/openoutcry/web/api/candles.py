@@ -11,7 +11,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.candle_reader import CandleReader
@@ -85,40 +85,40 @@ def candle_routes(reader: CandleReader, instruments: InstrumentReader) -> list[H
         *,
         asset: Annotated[
             str | None,
-            Parameter(
-                query="asset",
+            QueryParameter(
+                name="asset",
                 description="Symbol or base, in any case.",
                 examples=[Example("BTC", value="BTC"), Example("BTCUSDT", value="BTCUSDT")],
             ),
         ] = None,
         duration: Annotated[
             str | None,
-            Parameter(
-                query="duration",
+            QueryParameter(
+                name="duration",
                 description=f"One of {', '.join(INTERVALS)}.",
                 examples=[Example("5m", value="5m")],
             ),
         ] = None,
         start_time: Annotated[
             str | None,
-            Parameter(
-                query="startTime",
+            QueryParameter(
+                name="startTime",
                 description="ISO 8601; without a zone it is UTC.",
                 examples=[Example("start", value="2026-01-01T00:00:00Z")],
             ),
         ] = None,
         end_time: Annotated[
             str | None,
-            Parameter(
-                query="endTime",
+            QueryParameter(
+                name="endTime",
                 description="ISO 8601; without a zone it is UTC.",
                 examples=[Example("end", value="2026-01-01T12:00:00Z")],
             ),
         ] = None,
         fill: Annotated[
             str,
-            Parameter(
-                query="fill",
+            QueryParameter(
+                name="fill",
                 description=(
                     "`none`: buckets without trades are left out. `previous`: they become flat"
                     " candles at the last close, where nothing can be missing."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 
 from redis.asyncio import Redis
 
@@ -12,33 +11,24 @@ from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.config import Settings
 from openoutcry.services.status import report
 from openoutcry.web.api.app import create_app
+from openoutcry.web.api.http_server import serve_http
 from openoutcry.web.api.metrics import RequestMetrics
-from openoutcry.web.api.server import serve_http
-from openoutcry.web.api.site import STATIC
 
 
 async def serve(
-    pool: Pool,
-    valkey: Redis,
-    settings: Settings,
-    stop: asyncio.Event,
-    *,
-    version: str,
-    static: Path = STATIC,
+    pool: Pool, valkey: Redis, settings: Settings, stop: asyncio.Event, *, version: str
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
-    Engines may be down when it starts: health says so, requests get a 503. Raises EngineError when
-    the port is taken.
+    Engines may go and come while it runs: health says so, requests get a 503. Raises EngineError
+    when the port is taken.
     """
     metrics = RequestMetrics()
-    app = create_app(pool, valkey, settings, version=version, metrics=metrics, static=static)
-    done = asyncio.Event()
-    began = time.monotonic()
+    app = create_app(pool, valkey, settings, version=version, metrics=metrics)
+    done, began = asyncio.Event(), time.monotonic()
 
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
-        uptime = time.monotonic() - began
-        return {"requests": metrics.total}, {"uptime_seconds": round(uptime, 3)}, {}
+        return {"requests": metrics.total}, {"uptime_seconds": time.monotonic() - began}, {}
 
     reporting = asyncio.create_task(report("api", figures, valkey, done))
     try:

@@ -85,10 +85,10 @@ def site_routes(directory: Path = STATIC) -> list[HTTPRouteHandler]:
     files = load(directory)
 
     @route(["/", "/{path:path}"], http_method=_ALL_METHODS, include_in_schema=False)
-    async def site(request: Request[Any, Any, Any], path: str = "") -> Response[bytes]:
+    async def site(request: Request[Any, Any, Any]) -> Response[bytes]:
         if "index.html" not in files:
             files.update(load(directory))
-        name = path.strip("/")
+        name = request.scope["path"].strip("/")
         if request.method not in {"GET", "HEAD"}:
             raise NotFoundException
         if name and name in files:
@@ -109,8 +109,6 @@ def _is_page(request: Request[Any, Any, Any], name: str) -> bool:
 def _file(name: str, body: bytes) -> File:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(body, 9, mtime=0) if media_type.startswith(_TEXT) else b""
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
     return File(
         body=body,
         packed=packed if len(packed) < len(body) else b"",

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.figures_reader import Gap, read_gaps
@@ -59,6 +59,7 @@ class GapItem(Struct, frozen=True, rename="camel"):
     to_time: str
     state: GapState
     missing: int
+    absent: int
     detected_at: str
     resolved_at: str | None
 
@@ -114,24 +115,24 @@ def system_routes(
         request: Request[Any, Any, Any],
         symbol: Annotated[
             str | None,
-            Parameter(
-                query="symbol",
+            QueryParameter(
+                name="symbol",
                 description="Only this symbol or base.",
                 examples=[Example("BTCUSDT", value="BTCUSDT")],
             ),
         ] = None,
         wanted: Annotated[
             str | None,
-            Parameter(
-                query="state",
+            QueryParameter(
+                name="state",
                 description=f"One of {_STATES}.",
                 examples=[Example("suspected", value="suspected")],
             ),
         ] = None,
         limit: Annotated[
             str,
-            Parameter(
-                query="limit",
+            QueryParameter(
+                name="limit",
                 description=f"1 to {MOST_GAPS}.",
                 examples=[Example("100", value="100")],
             ),
@@ -191,6 +192,7 @@ def _gap(gap: Gap) -> GapItem:
         to_time=iso(gap.to_time),
         state=gap.state,
         missing=gap.missing,
+        absent=gap.absent,
         detected_at=iso(gap.detected_at),
         resolved_at=None if gap.resolved_at is None else iso(gap.resolved_at),
     )
