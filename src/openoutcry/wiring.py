@@ -13,10 +13,7 @@ from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from openoutcry.adapters.venue_rest import VenueRest
+    from openoutcry.services.importer import Progress
 
 Builder = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
@@ -212,16 +210,84 @@ ROLES: dict[str, Builder] = {
 }
 
 
-async def import_files(settings: Settings, files: list[str], symbol: str) -> None:
-    """Put recorded trades or klines from files into the store."""
-    module = _part("openoutcry.services.importer", "import")
-    await module.run(settings, files, symbol)
+async def import_files(
+    settings: Settings, files: list[Path], symbol: str, tell: Callable[[Progress], None]
+) -> int:
+    """Put bulk files of `symbol` into the store; return their rows. Raises BadRequestError.
+
+    A recorder of our own takes part: alone it does the work, beside a running one it stands by.
+    """
+    from openoutcry.adapters.postgres import migrate
+    from openoutcry.adapters.valkey.trade_stream import TradeStream
+    from openoutcry.services.discovery import instrument_for_import
+    from openoutcry.services.importer import Importer
+    from openoutcry.services.recorder import Recorder
+
+    await migrate.upgrade(settings.database_url)
+    connect = partial(_connect, settings, "import")
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        rest = await _rest(stack, settings, valkey)
+        instrument = await instrument_for_import(rest, connect, settings.venue, symbol)
+        shard = instrument.id % settings.stream_shards
+        stream = TradeStream(
+            await _valkey(stack, settings, retries=0), shard, f"import-{os.getpid()}"
+        )
+        recorder = Recorder(
+            shard, connect, stream, lambda _recorded, _known: None, settings.recorder_batch
+        )
+        recording = asyncio.create_task(recorder.run(stop))
+        try:
+            return await Importer(valkey, settings.stream_shards, instrument, tell).run(files)
+        finally:
+            stop.set()
+            await recording
 
 
-async def fill_gaps(settings: Settings, symbol: str | None) -> None:
-    """Fetch what the gap ledger says is missing, once."""
-    module = _part("openoutcry.services.gap_filler", "gap filler")
-    await module.run_once(settings, symbol)
+async def fill_gaps(settings: Settings, symbol: str | None, tell: Callable[[int], None]) -> None:
+    """Fetch what the gap ledger says is missing until nothing more can be had.
+
+    `tell` is called with the number of trades fetched so far. Raises VenueUnavailableError.
+    """
+    from openoutcry.adapters.postgres.open_gaps import open_gaps
+    from openoutcry.adapters.valkey.trade_stream import TradeStream, backlog
+    from openoutcry.services.recorder import Recorder
+    from openoutcry.services.repair import Repair
+
+    connect = partial(_connect, settings, "repair")
+    stop = asyncio.Event()
+    shards = range(settings.stream_shards)
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        rest = await _rest(stack, settings, valkey)
+        repair = Repair(connect, valkey, rest, settings.stream_shards)
+        connection = await connect()
+        stack.push_async_callback(connection.close)
+        recorders = [
+            Recorder(
+                shard,
+                connect,
+                TradeStream(
+                    await _valkey(stack, settings, retries=0), shard, f"repair-{os.getpid()}"
+                ),
+                lambda _recorded, _known: None,
+                settings.recorder_batch,
+            )
+            for shard in shards
+        ]
+        async with TaskGroup() as tasks:
+            for recorder in recorders:
+                tasks.create_task(recorder.run(stop))
+            try:
+                while await repair.once(connection, symbol):
+                    tell(repair.stats.fetched)
+                    while any([await backlog(valkey, shard) for shard in shards]):
+                        await asyncio.sleep(0.05)
+                    if not await open_gaps(connection, 0, symbol):
+                        break
+            finally:
+                stop.set()
 
 
 def _path(text: str) -> Path | None:
@@ -277,11 +343,3 @@ def _engine_url(settings: Settings, name: str) -> str:
             f"OUTCRY_{name.upper()}, or let `outcry up` start everything."
         )
     return url
-
-
-def _part(module: str, role: str) -> ModuleType:
-    """Import the module of a role. Raises ConfigError if this build comes without it."""
-    parent = module.rpartition(".")[0]
-    if find_spec(parent) is None or find_spec(module) is None:
-        raise ConfigError(f"role {role} is not part of this build")
-    return import_module(module)

@@ -104,9 +104,7 @@ def fetch(url: str, method: str = "GET", body: Any = None) -> Any:
         return json.loads(answer.read() or b"null")
 
 
-async def eventually(
-    what: str, check: Callable[[], Awaitable[Any]], seconds: float = 60.0
-) -> Any:
+async def eventually(what: str, check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """Return the first true value of `check`; fails with the last thing seen after `seconds`."""
     deadline = time.monotonic() + seconds
     seen: Any = None

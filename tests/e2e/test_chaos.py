@@ -59,7 +59,7 @@ async def settled(connection: asyncpg.Connection, until: int) -> bool:
 async def test_kill_everything_in_turn(
     tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
-    """kill -9 of each role, restarts of both engines and cut sockets lose and double nothing."""
+    """Kill -9 of each role, restarts of both engines and cut sockets lose and double nothing."""
     settings = settings_for(free_ports(4), tmp_path)
     async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)

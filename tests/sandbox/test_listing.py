@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.errors import ConfigError
-from openoutcry.sandbox.listing import make_symbol, make_symbols, split_symbol
+from openoutcry.core.symbols import split_symbol
+from openoutcry.sandbox.listing import make_symbol, make_symbols
 
 
 def test_known_symbols_have_binances_grids():

@@ -7,11 +7,19 @@ from typing import Any
 
 import asyncpg
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from openoutcry import config, wiring
+from openoutcry import config, logs, wiring
 from openoutcry.commands.context import finish, reached
 from openoutcry.errors import ConfigError
+from openoutcry.services import importer
 
 _GAPS = """
 SELECT i.venue, i.symbol, g.from_id, g.to_id, g.from_time, g.to_time, g.state
@@ -26,12 +34,33 @@ def import_files(overrides: dict[str, Any], files: list[Path], symbol: str) -> N
     for file in files:
         if not file.is_file():
             raise ConfigError(f"{file} is not a file.")
-    finish(_import(config.load(overrides=overrides), [str(file) for file in files], symbol.upper()))
+    settings = config.load(overrides=overrides)
+    logs.configure("warning", settings.log_format)
+    rows = finish(_import(settings, files, symbol.upper()))
+    Console().print(f"{rows:,} rows of {symbol.upper()} are in the store.")
 
 
-async def _import(settings: config.Settings, files: list[str], symbol: str) -> None:
+async def _import(settings: config.Settings, files: list[Path], symbol: str) -> int:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeRemainingColumn(),
+    )
     async with reached(settings, launch=True) as found:
-        await wiring.import_files(found, files, symbol)
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(f"Importing {symbol}", total=None, rows=0)
+
+            def tell(progress: importer.Progress) -> None:
+                bar.update(
+                    task,
+                    total=progress.total_bytes,
+                    completed=progress.read_bytes,
+                    rows=progress.rows,
+                )
+
+            return await wiring.import_files(found, files, symbol, tell)
 
 
 def gaps(overrides: dict[str, Any], symbol: str | None, *, fill: bool) -> None:
@@ -53,7 +82,10 @@ async def _gaps(
 ) -> list[asyncpg.Record]:
     async with reached(settings, launch=True) as found:
         if fill:
-            await wiring.fill_gaps(found, symbol)
+            with Console(stderr=True).status("Asking the venue for what is missing") as status:
+                await wiring.fill_gaps(
+                    found, symbol, lambda n: status.update(f"{n:,} trades fetched")
+                )
         connection = await asyncpg.connect(found.database_url, timeout=10)
         try:
             rows: list[asyncpg.Record] = await connection.fetch(_GAPS, symbol)

@@ -8,17 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError
 from openoutcry.sandbox.noise import make_key
 from openoutcry.venues.binance_server_data import Listing
 
 DEFAULT_SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-
-QUOTES: Final = (
-    *("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL"),
-    *("BTC", "ETH", "BNB"),
-)
-"""Quote assets that a symbol's name may end in, longest first where one ends in another."""
 
 
 class MadeUpSymbol(Struct, frozen=True):
@@ -56,14 +51,6 @@ def decimals(grid: Decimal) -> int:
     """Return the decimal places that numbers on a grid need."""
     exponent = grid.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def split_symbol(symbol: str) -> tuple[str, str]:
-    """Return base and quote of a symbol; an unknown quote is taken to be the last three letters."""
-    for quote in QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol.removesuffix(quote), quote
-    return symbol[:-3], symbol[-3:]
 
 
 def make_symbol(name: str, seed: int) -> MadeUpSymbol:

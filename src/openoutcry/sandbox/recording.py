@@ -15,11 +15,12 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from openoutcry.core.intervals import SECOND, Interval
+from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError
 from openoutcry.sandbox import bars
 from openoutcry.sandbox.candles import fold
 from openoutcry.sandbox.encode import frame
-from openoutcry.sandbox.listing import decimals, split_symbol
+from openoutcry.sandbox.listing import decimals
 from openoutcry.sandbox.noise import Ints
 from openoutcry.sandbox.tape import TRADES, Trades
 from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.times import to_us
+from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
-from openoutcry.core.frames import Frame, encode
+from openoutcry.core.frames import Frame
 from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
-from openoutcry.core.keys import FRAME_FIELD, trades_stream
 from openoutcry.errors import OutcryError, RateLimitedError
 from openoutcry.model import Instrument
 from openoutcry.services.verified import klines_frame, verified_frame
@@ -124,6 +124,4 @@ class Backfill:
             low = high + 1
 
     async def _put(self, instrument: int, frame: Frame) -> None:
-        await self._valkey.xadd(
-            trades_stream(instrument % self._shards), {FRAME_FIELD: encode(frame)}
-        )
+        await add_frame(self._valkey, instrument % self._shards, frame)

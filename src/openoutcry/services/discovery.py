@@ -12,6 +12,7 @@ import structlog
 
 from openoutcry.adapters.postgres import instruments as instrument_rows
 from openoutcry.adapters.venue_rest import VenueRest
+from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError, VenueError, VenueUnavailableError
 from openoutcry.model import Instrument
 from openoutcry.services.backoff import Backoff
@@ -43,6 +44,32 @@ async def discover(
             )
             await asyncio.sleep(delay)
     return []
+
+
+async def instrument_for_import(
+    rest: VenueRest,
+    connect: Callable[[], Awaitable[asyncpg.Connection[Any]]],
+    venue: str,
+    symbol: str,
+) -> Instrument:
+    """Return the instrument of `symbol`, registered if it is new.
+
+    Where the venue cannot be asked, base and quote are read off the name, and the scales start at 0:
+    they grow with the data. Raises ConfigError for a symbol that the venue does not list.
+    """
+    try:
+        return (await _discover_once(rest, connect, venue, [symbol]))[0]
+    except VenueUnavailableError as error:
+        log.warning("the venue is unreachable, the symbol's name must do", reason=str(error))
+    base, quote = split_symbol(symbol)
+    connection = await connect()
+    try:
+        await instrument_rows.register(
+            connection, [Instrument(0, venue, symbol, base, quote, 0, 0)]
+        )
+        return (await instrument_rows.read(connection, venue, [symbol]))[0]
+    finally:
+        await connection.close(timeout=2)
 
 
 async def _discover_once(

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.open_gaps import Hole, OpenGap, holes, open_gaps
+from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
-from openoutcry.core.frames import Frame, encode
-from openoutcry.core.keys import FRAME_FIELD, trades_stream
+from openoutcry.core.frames import Frame
 from openoutcry.errors import OutcryError, RateLimitedError
 from openoutcry.services.verified import head_frame, verified_frame
 from openoutcry.venues import binance_rest
@@ -141,9 +141,7 @@ class Repair:
         return reached
 
     async def _put(self, instrument: int, frame: Frame) -> None:
-        await self._valkey.xadd(
-            trades_stream(instrument % self._shards), {FRAME_FIELD: encode(frame)}
-        )
+        await add_frame(self._valkey, instrument % self._shards, frame)
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

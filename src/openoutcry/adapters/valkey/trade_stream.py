@@ -9,6 +9,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from openoutcry.core.frames import Frame, encode
 from openoutcry.core.keys import DEAD_LETTERS, FRAME_FIELD, RECORDER_GROUP, trades_stream
 
 DEAD_LETTERS_KEPT: Final = 10_000
@@ -100,3 +101,18 @@ def _pairs(answer: Any) -> Iterable[tuple[Any, Any]]:
 def _entries(entries: Any) -> Iterable[Entry]:
     for entry_id, fields in entries:
         yield Entry(entry_id, (fields or {}).get(FRAME_FIELD, b""))
+
+
+async def add_frame(valkey: Redis, shard: int, frame: Frame) -> None:
+    """Append a frame to a shard's stream."""
+    await valkey.xadd(trades_stream(shard), {FRAME_FIELD: encode(frame)})
+
+
+async def backlog(valkey: Redis, shard: int) -> int:
+    """Return how many entries of a shard's stream are not acknowledged yet."""
+    if not await valkey.exists(trades_stream(shard)):
+        return 0
+    for group in await valkey.xinfo_groups(trades_stream(shard)):
+        if group["name"] == RECORDER_GROUP.encode():
+            return int(group["pending"]) + int(group["lag"] or 0)
+    return int(await valkey.xlen(trades_stream(shard)))
