@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import groupby
 from typing import Any
@@ -26,7 +27,7 @@ def make_tape(name: str = "BTCUSDT", seed: int = 7, skips: tuple[Skip, ...] = ()
 
 def plain_fold(trades: Any, length: int) -> list[tuple[int, ...]]:
     """Return candle rows by the simplest means."""
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for bucket, group in groupby(trades.tolist(), key=lambda row: row[1] - row[1] % length):
         part = list(group)
         prices = [row[2] for row in part]
@@ -51,6 +52,7 @@ class Clock:
         self.now = now
 
     def __call__(self) -> int:
+        """Return the time."""
         return self.now
 
 
@@ -74,7 +76,7 @@ class Sandbox:
             assert response.status == 200, await response.text()
 
     @asynccontextmanager
-    async def connect(self, path: str):
+    async def connect(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket that answers no pings by itself."""
         async with self.http.ws_connect(self.ws + path, autoping=False) as socket:
             yield socket
@@ -94,7 +96,7 @@ async def messages(socket: aiohttp.ClientWebSocketResponse, number: int) -> list
 
 
 @asynccontextmanager
-async def running(**options: Any):
+async def running(**options: Any) -> AsyncIterator[Sandbox]:
     """Run an exchange on free ports."""
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     clock = options.pop("clock", None)

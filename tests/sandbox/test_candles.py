@@ -12,7 +12,7 @@ from openoutcry.sandbox.tape import BLOCK
 from sandbox.support import LENGTH, LISTED, make_tape, plain_fold
 
 
-def test_fold_agrees_with_a_plain_loop():
+def test_fold_agrees_with_a_plain_loop() -> None:
     """The vectorised fold gives what a loop over the trades gives."""
     trades = make_tape().make(LISTED, LISTED + LENGTH)
     for length in (SECOND, MINUTE, 60 * MINUTE):
@@ -25,7 +25,7 @@ def test_fold_agrees_with_a_plain_loop():
         st.tuples(st.integers(0, LENGTH // 60 - 1), st.integers(1, 40)), min_size=1, max_size=4
     )
 )
-def test_pages_give_the_fold_whatever_was_asked_before(asked):
+def test_pages_give_the_fold_whatever_was_asked_before(asked: list[tuple[int, int]]) -> None:
     """Rows from pages equal the fold of the trades, in any order of asking."""
     tape = make_tape()
     pages = Pages(tape, MINUTE, 25, keep=2)
@@ -38,7 +38,7 @@ def test_pages_give_the_fold_whatever_was_asked_before(asked):
         assert np.concatenate(found).tolist() == expected.tolist()
 
 
-def test_pages_pause_while_they_work():
+def test_pages_pause_while_they_work() -> None:
     """A long range is made in pieces, so that nobody waits for all of it."""
     pages = minutes(make_tape())
     low, high = LISTED // 86400 * 86400, LISTED // 86400 * 86400 + 2 * 86400
@@ -49,7 +49,7 @@ def test_pages_pause_while_they_work():
     values=st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=30),
     cuts=st.sets(st.integers(1, 29)),
 )
-def test_wide_sums_never_wrap(values, cuts):
+def test_wide_sums_never_wrap(values: list[int], cuts: set[int]) -> None:
     """Sums of runs are exact where 64 bits are too few."""
     starts = np.array([0, *sorted(cut for cut in cuts if cut < len(values))])
     ends = [*starts[1:].tolist(), len(values)]
@@ -61,7 +61,7 @@ def test_wide_sums_never_wrap(values, cuts):
     time=st.integers(LISTED * BLOCK, (LISTED + 10**8) * BLOCK),
     name=st.sampled_from(sorted(INTERVALS)),
 )
-def test_buckets_start_where_the_interval_says(time, name):
+def test_buckets_start_where_the_interval_says(time: int, name: str) -> None:
     """Bucket starts of columns are those of single times, for weeks and months too."""
     interval = INTERVALS[name]
     assert bucket_starts(np.array([time]), interval).tolist() == [interval.floor(time)]

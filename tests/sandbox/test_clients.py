@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
 
 import ccxt
 import ccxt.pro
 import pytest
 from binance import AsyncClient, BinanceSocketManager
 
-from sandbox.support import running
+from sandbox.support import Sandbox, running
 
 
-def point(exchange, sandbox) -> None:
+def point(exchange: Any, sandbox: Sandbox) -> None:
     """Change the addresses of a ccxt exchange."""
     api = exchange.urls["api"]
     api["public"] = sandbox.rest + "/api/v3"
@@ -24,13 +27,13 @@ def point(exchange, sandbox) -> None:
 
 
 @pytest.fixture
-async def sandbox():
+async def sandbox() -> AsyncIterator[Sandbox]:
     async with running(rate=100.0) as one:
         yield one
 
 
 @asynccontextmanager
-async def ccxt_pro(sandbox):
+async def ccxt_pro(sandbox: Sandbox) -> AsyncIterator[Any]:
     exchange = ccxt.pro.binance({"newUpdates": True})
     point(exchange, sandbox)
     try:
@@ -39,12 +42,12 @@ async def ccxt_pro(sandbox):
         await exchange.close()
 
 
-async def test_ccxt_reads_markets_candles_trades_and_tickers(sandbox):
+async def test_ccxt_reads_markets_candles_trades_and_tickers(sandbox: Sandbox) -> None:
     """The synchronous ccxt works in a thread as it does against Binance."""
     exchange = ccxt.binance()
     point(exchange, sandbox)
 
-    def use():
+    def use() -> None:
         markets = exchange.load_markets()
         assert markets["BTC/USDT"]["precision"] == {
             **markets["BTC/USDT"]["precision"],
@@ -53,7 +56,7 @@ async def test_ccxt_reads_markets_candles_trades_and_tickers(sandbox):
         }
         candles = exchange.fetch_ohlcv("BTC/USDT", "1m", limit=500)
         assert len(candles) == 500
-        assert {b[0] - a[0] for a, b in zip(candles, candles[1:], strict=False)} == {60_000}
+        assert {b[0] - a[0] for a, b in pairwise(candles)} == {60_000}
         trades = exchange.fetch_trades("ETH/USDT", limit=50)
         assert len(trades) == 50
         since = trades[0]["timestamp"]
@@ -72,7 +75,7 @@ async def test_ccxt_reads_markets_candles_trades_and_tickers(sandbox):
     await asyncio.to_thread(use)
 
 
-async def test_ccxt_understands_a_ban(sandbox):
+async def test_ccxt_understands_a_ban(sandbox: Sandbox) -> None:
     """A 418 is ccxt's DDoSProtection, a 503 its OperationFailed."""
     exchange = ccxt.binance()
     point(exchange, sandbox)
@@ -84,7 +87,7 @@ async def test_ccxt_understands_a_ban(sandbox):
         await asyncio.to_thread(exchange.fetch_time)
 
 
-async def test_ccxt_pro_watches_trades(sandbox):
+async def test_ccxt_pro_watches_trades(sandbox: Sandbox) -> None:
     """`watch_trades` gives consecutive trades."""
     async with ccxt_pro(sandbox) as exchange:
         found: list[int] = []
@@ -95,7 +98,7 @@ async def test_ccxt_pro_watches_trades(sandbox):
         assert found == list(range(found[0], found[0] + len(found)))
 
 
-async def test_ccxt_pro_watches_candles_and_tickers(sandbox):
+async def test_ccxt_pro_watches_candles_and_tickers(sandbox: Sandbox) -> None:
     """`watch_ohlcv`, `watch_ticker` and `watch_tickers` speak, each on its own socket."""
     async with ccxt_pro(sandbox) as exchange, asyncio.timeout(20):
         candles = await exchange.watch_ohlcv("BTC/USDT", "1m")
@@ -107,7 +110,7 @@ async def test_ccxt_pro_watches_candles_and_tickers(sandbox):
         await exchange.un_watch_ohlcv("BTC/USDT", "1m")
 
 
-async def test_python_binance_reads_and_listens(sandbox):
+async def test_python_binance_reads_and_listens(sandbox: Sandbox) -> None:
     """python-binance pings, pages through klines, and hears trades and combined streams."""
     client = AsyncClient()
     client.API_URL = sandbox.rest + "/api"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from openoutcry.core.intervals import INTERVALS, MINUTE
 from openoutcry.sandbox.bars import aggregates, prints
 from openoutcry.sandbox.market import MadeUpMarket
-from openoutcry.sandbox.tape import BLOCK
+from openoutcry.sandbox.tape import BLOCK, Trades
 from openoutcry.venues.binance_server import KLINE_INTERVALS
 from openoutcry.venues.binance_server_data import Bar, Print, Span
 from sandbox.support import Clock
@@ -20,12 +23,12 @@ START = 1_790_000_000 * BLOCK
 NOW = START + 500 * BLOCK + 654_321
 
 
-def make_market(state_file=None, clock=None, rate=30.0) -> MadeUpMarket:
+def make_market(state_file: Any = None, clock: Any = None, rate: Any = 30.0) -> MadeUpMarket:
     return MadeUpMarket(["btcusdt", "pepeusdt"], 7, rate, clock or Clock(START), state_file)
 
 
 @pytest.fixture(scope="module")
-def market():
+def market() -> MadeUpMarket:
     clock = Clock(START)
     made = make_market(clock=clock)
     clock.now = NOW
@@ -33,7 +36,7 @@ def market():
 
 
 @pytest.fixture(scope="module")
-def everything(market):
+def everything(market: MadeUpMarket) -> Trades:
     """All of Bitcoin's trades so far, as values."""
     tape = market.tapes["BTCUSDT"]
     trades = tape.make(tape.listed, NOW // BLOCK + 1)
@@ -57,7 +60,7 @@ def fold(trades: list[Print], start: int, end: int) -> Bar | None:
     )
 
 
-async def test_trades_by_id_are_slices(market, everything):
+async def test_trades_by_id_are_slices(market: MadeUpMarket, everything: Trades) -> None:
     """From any id on come exactly the trades with that id and the following ones."""
     symbol = market.tapes["BTCUSDT"].symbol
     last = len(everything)
@@ -68,13 +71,15 @@ async def test_trades_by_id_are_slices(market, everything):
     assert await market.trades("BTCUSDT", last + 1, 10) == []
 
 
-async def test_the_newest_trades_end_at_the_present(market, everything):
+async def test_the_newest_trades_end_at_the_present(
+    market: MadeUpMarket, everything: Trades
+) -> None:
     """Without an id come the newest trades, none from the future."""
     found = await market.trades("BTCUSDT", None, 1000)
     assert [trade.id for trade in found] == everything["id"][-1000:].tolist()
 
 
-async def test_aggregates_by_id_time_and_newest(market, everything):
+async def test_aggregates_by_id_time_and_newest(market: MadeUpMarket, everything: Trades) -> None:
     """Aggregates are the same whichever way they are asked for."""
     listing = market.tapes["BTCUSDT"].symbol.listing
     whole = aggregates(everything, listing)
@@ -92,13 +97,15 @@ async def test_aggregates_by_id_time_and_newest(market, everything):
 
 
 @pytest.mark.parametrize("name", KLINE_INTERVALS)
-async def test_bars_are_the_fold_of_the_trades(market, everything, name):
+async def test_bars_are_the_fold_of_the_trades(
+    market: MadeUpMarket, everything: Trades, name: str
+) -> None:
     """Every bar of every interval is the sum of its trades; empty ones repeat the price before."""
     interval = INTERVALS[name]
     times = everything["time"]
     bars = await market.bars("BTCUSDT", interval, Span(limit=120))
     assert bars[-1].start == interval.floor(NOW)
-    price = None
+    price: Decimal | None = None
     for bar in bars:
         assert bar.end == interval.next(bar.start)
         part = everything[(times >= bar.start) & (times < bar.end)]
@@ -106,13 +113,14 @@ async def test_bars_are_the_fold_of_the_trades(market, everything, name):
         if inside:
             assert bar == fold(inside, bar.start, bar.end)
         else:
-            assert (bar.trades, bar.volume, bar.first_id) == (0, 0, -1)
+            assert (bar.trades, bar.first_id) == (0, -1)
+            assert bar.volume == 0
             assert price is None or bar.open == bar.close == price
         price = bar.close
-    assert all(left.end == right.start for left, right in zip(bars, bars[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(bars))
 
 
-async def test_bars_by_start_and_end(market):
+async def test_bars_by_start_and_end(market: MadeUpMarket) -> None:
     """A start gives the oldest bars from it, both ends give those between, limits hold."""
     minute = INTERVALS["1m"]
     start = START // MINUTE * MINUTE
@@ -129,7 +137,9 @@ async def test_bars_by_start_and_end(market):
 
 @settings(max_examples=30, deadline=None)
 @given(start=st.integers(START, NOW), length=st.integers(1, 400 * BLOCK))
-async def test_a_window_is_the_fold_of_its_trades(market, everything, start, length):
+async def test_a_window_is_the_fold_of_its_trades(
+    market: MadeUpMarket, everything: Trades, start: int, length: int
+) -> None:
     """Windows that start and end anywhere count exactly their trades."""
     end = start + length
     rows = everything[(everything["time"] >= start) & (everything["time"] < end)]
@@ -142,7 +152,7 @@ async def test_a_window_is_the_fold_of_its_trades(market, everything, start, len
         assert found == expected
 
 
-async def test_the_book_stands_around_the_last_trade(market):
+async def test_the_book_stands_around_the_last_trade(market: MadeUpMarket) -> None:
     """Bid and ask are one tick apart and the last price is one of them."""
     book = await market.book("BTCUSDT")
     last = (await market.trades("BTCUSDT", None, 1))[0]
@@ -151,7 +161,7 @@ async def test_the_book_stands_around_the_last_trade(market):
     assert last.price == (book.ask if last.bought else book.bid)
 
 
-async def test_a_restart_makes_the_same_trades(tmp_path):
+async def test_a_restart_makes_the_same_trades(tmp_path: Path) -> None:
     """With its state file the exchange goes on as if it had never been away, holes included."""
     path, clock = tmp_path / "state.json", Clock(START)
     first = make_market(path, clock)
@@ -166,7 +176,7 @@ async def test_a_restart_makes_the_same_trades(tmp_path):
         assert await second.trades(symbol, None, 1000) == wanted
 
 
-async def test_skipped_ids_exist_nowhere(tmp_path):
+async def test_skipped_ids_exist_nowhere(tmp_path: Path) -> None:
     """Ids that were skipped are in no answer, and nothing else is missing."""
     clock = Clock(START)
     market = make_market(tmp_path / "state.json", clock)
@@ -175,7 +185,7 @@ async def test_skipped_ids_exist_nowhere(tmp_path):
     clock.now += 60 * BLOCK
     newest = await market.trades("BTCUSDT", None, 1000)
     ids = [trade.id for trade in newest]
-    holes = [(low, high) for low, high in zip(ids, ids[1:], strict=False) if high != low + 1]
+    holes = [(low, high) for low, high in pairwise(ids) if high != low + 1]
     assert [high - low for low, high in holes] == [41]
     low, high = holes[0]
     assert (await market.trades("BTCUSDT", low + 1, 1))[0].id == high
@@ -183,7 +193,7 @@ async def test_skipped_ids_exist_nowhere(tmp_path):
     assert sum(bar.trades for bar in bars) == ids[-1] - 40
 
 
-async def test_prices_of_tiny_coins_stay_on_their_grid(market):
+async def test_prices_of_tiny_coins_stay_on_their_grid(market: MadeUpMarket) -> None:
     """A coin of a thousandth of a cent has whole ticks and whole coins."""
     for trade in await market.trades("PEPEUSDT", None, 200):
         assert trade.price % Decimal("1e-8") == 0

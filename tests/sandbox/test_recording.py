@@ -6,6 +6,8 @@ import csv
 import gzip
 import json
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,13 @@ from openoutcry.venues.binance_server_data import Span
 TIME = 1_723_161_255_000
 
 
-def trade(number: int, price: str, size: str, *, maker: bool = False) -> dict:
-    data = {"e": "trade", "E": TIME + number * 400, "s": "FOOUSDT", "t": 100 + number}
+def trade(number: int, price: str, size: str, *, maker: bool = False) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "e": "trade",
+        "E": TIME + number * 400,
+        "s": "FOOUSDT",
+        "t": 100 + number,
+    }
     data |= {"p": price, "q": size, "T": TIME + number * 400 - 1, "m": maker, "M": True}
     return {
         "t": 1_723_161_254.5 + number,
@@ -28,7 +35,7 @@ def trade(number: int, price: str, size: str, *, maker: bool = False) -> dict:
     }
 
 
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"t": 1_723_161_254.0, "k": "connect", "m": None},
     trade(0, "0.35280000", "58.00000000"),
     {"t": 1_723_161_254.6, "k": "recv", "m": {"lastUpdateId": 1}},
@@ -39,34 +46,34 @@ LINES = [
 
 
 @pytest.fixture
-def small(tmp_path) -> Recording:
+def small(tmp_path: Path) -> Recording:
     path = tmp_path / "small.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in LINES) + "\n")
     return Recording(read(path))
 
 
 @pytest.fixture(scope="module")
-def real(test_data) -> Recording:
+def real(test_data: Path) -> Recording:
     """Ten minutes of Bitcoin, all played."""
     recording = Recording(read(test_data / "ws" / "binance_spot_btcusdt_20240808.jsonl.gz"))
     recording.position = len(recording.messages.wrapped)
     return recording
 
 
-async def test_only_stream_messages_are_kept(small):
+async def test_only_stream_messages_are_kept(small: Recording) -> None:
     """Requests, answers and snapshots are no messages of a stream."""
     assert len(small.messages.wrapped) == 4
     assert small.messages.names == ["foousdt@trade", "foousdt@bookTicker"]
 
 
-async def test_ticks_and_steps_come_from_the_numbers(small):
+async def test_ticks_and_steps_come_from_the_numbers(small: Recording) -> None:
     """Trailing zeros do not count: the grid is as fine as the trades need."""
     listing = (await small.listings())["FOOUSDT"]
     assert (listing.base, listing.quote) == ("FOO", "USDT")
     assert (listing.tick, listing.step) == (Decimal("0.0001"), Decimal("0.1"))
 
 
-async def test_nothing_is_answered_before_it_was_played(small):
+async def test_nothing_is_answered_before_it_was_played(small: Recording) -> None:
     """REST knows no more than the replay has come to."""
     assert await small.trades("FOOUSDT", None, 10) == []
     assert await small.bars("FOOUSDT", INTERVALS["1m"], Span(10)) == []
@@ -75,7 +82,7 @@ async def test_nothing_is_answered_before_it_was_played(small):
     assert small.now() == (TIME + 400) * 1000
 
 
-async def test_frames_keep_the_recorded_text(small):
+async def test_frames_keep_the_recorded_text(small: Recording) -> None:
     """A combined client gets the recorded bytes, a raw one those of `data`."""
     message = json.dumps(LINES[1]["m"]).encode()
     assert small.messages.frames(combined=True)[0].endswith(message)
@@ -84,7 +91,7 @@ async def test_frames_keep_the_recorded_text(small):
 
 
 @pytest.mark.parametrize("text", ["", "not json\n", '{"t": 1, "m": {"no": "stream"}}\n'])
-def test_a_useless_file_is_named(tmp_path, text):
+def test_a_useless_file_is_named(tmp_path: Path, text: str) -> None:
     """A file without messages stops the start."""
     path = tmp_path / "bad.jsonl"
     path.write_text(text)
@@ -92,7 +99,7 @@ def test_a_useless_file_is_named(tmp_path, text):
         read(path)
 
 
-async def test_the_real_recordings_trades_are_all_there(real):
+async def test_the_real_recordings_trades_are_all_there(real: Recording) -> None:
     """19,904 trades with consecutive ids, prices as the exchange wrote them."""
     ids = [row.id for row in await real.trades("BTCUSDT", 0, 100_000)]
     assert ids == list(range(ids[0], ids[0] + 19_904))
@@ -101,7 +108,7 @@ async def test_the_real_recordings_trades_are_all_there(real):
     assert (row["price"], row["qty"]) == ("61837.63000000", "0.02000000")
 
 
-async def test_the_real_recordings_minutes_are_binances(real, test_data):
+async def test_the_real_recordings_minutes_are_binances(real: Recording, test_data: Path) -> None:
     """The ten whole minutes equal the klines that Binance itself published."""
     path = test_data / "candles" / "binance_spot_btcusdt_1m_20240808_20240809.csv.gz"
     with gzip.open(path, "rt") as file:
@@ -114,7 +121,7 @@ async def test_the_real_recordings_minutes_are_binances(real, test_data):
             assert getattr(bar, name) == Decimal(row[name]), (bar.start, name)
 
 
-async def test_aggregates_of_a_recording_hide_no_trade(real):
+async def test_aggregates_of_a_recording_hide_no_trade(real: Recording) -> None:
     """Made from trades, aggregates cover every id once."""
     found = await real.aggregates("BTCUSDT", None, Span(30_000))
     ids = [number for row in found for number in range(row.first, row.last + 1)]
@@ -122,7 +129,7 @@ async def test_aggregates_of_a_recording_hide_no_trade(real):
     assert ids == sorted(set(ids))
 
 
-async def test_recorded_aggregates_are_answered_as_recorded(test_data):
+async def test_recorded_aggregates_are_answered_as_recorded(test_data: Path) -> None:
     """A recording of aggTrade streams answers with the exchange's own aggregates."""
     recording = Recording(read(test_data / "ws" / "recorded_2021_binance.jsonl.gz"))
     recording.position = len(recording.messages.wrapped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,14 +14,14 @@ from sandbox.test_recording import LINES
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in LINES) + "\n")
     return path
 
 
 @pytest.mark.parametrize("speed", ["max", "10"])
-async def test_the_recorded_messages_come_in_order(small, speed):
+async def test_the_recorded_messages_come_in_order(small: Path, speed: str) -> None:
     """A client hears the recorded messages of its streams, and the connection stays open."""
     async with (
         running(replay=small, speed=speed) as sandbox,
@@ -36,7 +37,7 @@ async def test_the_recorded_messages_come_in_order(small, speed):
         assert [row["id"] for row in rows] == [100, 101, 103]
 
 
-async def test_it_waits_for_somebody_to_listen(small):
+async def test_it_waits_for_somebody_to_listen(small: Path) -> None:
     """Nothing is played before a recorded stream is subscribed, unless told to start."""
     async with running(replay=small, speed="max") as sandbox:
         await asyncio.sleep(0.1)
@@ -50,7 +51,7 @@ async def test_it_waits_for_somebody_to_listen(small):
         assert (await sandbox.get("/sandbox/stats"))["position"] == 4
 
 
-async def test_faults_hit_a_replay_too(small):
+async def test_faults_hit_a_replay_too(small: Path) -> None:
     """Messages of a replay can be dropped; ids cannot be skipped, for they are history."""
     async with running(replay=small, speed="max") as sandbox:
         await sandbox.fault(kind="drop", count=1)
@@ -61,14 +62,14 @@ async def test_faults_hit_a_replay_too(small):
             assert response.status == 400
 
 
-async def test_the_real_recording_comes_whole(test_data):
+async def test_the_real_recording_comes_whole(test_data: Path) -> None:
     """All 19,904 trades come in order, exactly as recorded, at full speed."""
     path = test_data / "ws" / "binance_spot_btcusdt_20240808.jsonl.gz"
     async with (
         running(replay=path, speed="max") as sandbox,
         sandbox.connect("/stream?streams=btcusdt@trade") as socket,
     ):
-        found = []
+        found: list[int] = []
         async with asyncio.timeout(60):
             while len(found) < 19_904:
                 message = await socket.receive()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from openoutcry.errors import ConfigError
@@ -12,7 +14,7 @@ from openoutcry.sandbox.tape import BLOCK
 NOW = 1_790_000_000 * BLOCK
 
 
-def test_a_state_comes_back_as_it_was_saved(tmp_path):
+def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     """Rates and holes survive the way through the file."""
     path = tmp_path / "deep" / "state.json"
     state = new_state(7, NOW)
@@ -22,7 +24,7 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path):
     assert load_state(path, 7, NOW + 10**12) == state
 
 
-def test_another_seed_is_refused(tmp_path):
+def test_another_seed_is_refused(tmp_path: Path) -> None:
     """A file of another market is not overwritten by mistake."""
     path = tmp_path / "state.json"
     save_state(path, new_state(7, NOW))
@@ -30,7 +32,7 @@ def test_another_seed_is_refused(tmp_path):
         load_state(path, 8, NOW)
 
 
-def test_a_broken_file_is_named(tmp_path):
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
     """A file that cannot be read stops the start, with its name."""
     path = tmp_path / "state.json"
     path.write_text("{")
@@ -38,7 +40,7 @@ def test_a_broken_file_is_named(tmp_path):
         load_state(path, 7, NOW)
 
 
-def test_rates_are_shared_and_the_past_keeps_its_own():
+def test_rates_are_shared_and_the_past_keeps_its_own() -> None:
     """Shares add up to the rate; a new rate comes a little later, the same one adds nothing."""
     symbols = make_symbols(["btcusdt", "ethusdt", "solusdt"], 7)
     state = new_state(7, NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,9 @@ from openoutcry.venues.binance_server import (
 )
 
 
-def ask(session: Session, **request) -> dict:
-    return json.loads(session.receive(json.dumps(request).encode()))
+def ask(session: Session, **request: Any) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(session.receive(json.dumps(request).encode()))
+    return reply
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def ask(session: Session, **request) -> dict:
         ("/stream?streams=" + "/".join(f"s{n}@trade" for n in range(MAX_STREAMS + 1)), None),
     ],
 )
-def test_paths_ask_for_streams(target, opening):
+def test_paths_ask_for_streams(target: str, opening: Opening | None) -> None:
     """Every form of path that clients use is understood, and others are not."""
     assert parse_target(target) == opening
 
@@ -62,14 +64,14 @@ def test_paths_ask_for_streams(target, opening):
         ("BTCUSDT@trade", "other", "BTCUSDT", ""),
     ],
 )
-def test_stream_names_are_taken_apart(name, kind, symbol, interval):
+def test_stream_names_are_taken_apart(name: str, kind: str, symbol: str, interval: Any) -> None:
     """Kinds, symbols and intervals come out; upper-case symbols are heard by nobody."""
     stream = parse_stream(name)
     assert stream is not None
     assert (stream.kind, stream.symbol, stream.interval) == (kind, symbol, interval)
 
 
-def test_subscriptions_come_and_go():
+def test_subscriptions_come_and_go() -> None:
     """SUBSCRIBE adds once, UNSUBSCRIBE takes away, LIST tells in order."""
     session = Session(Opening(False))
     names = ["btcusdt@trade", "ethusdt@kline_1m"]
@@ -81,7 +83,7 @@ def test_subscriptions_come_and_go():
     assert list(session.streams) == names[1:]
 
 
-def test_the_combined_property_can_be_read_and_set():
+def test_the_combined_property_can_be_read_and_set() -> None:
     """SET_PROPERTY switches the wrapping, GET_PROPERTY tells it."""
     session = Session(Opening(False))
     assert ask(session, method="GET_PROPERTY", params=["combined"], id=1)["result"] is False
@@ -107,7 +109,7 @@ def test_the_combined_property_can_be_read_and_set():
         ('{"method":"SET_PROPERTY","params":["combined","yes"],"id":1}', 1),
     ],
 )
-def test_wrong_requests_get_binances_codes(request_text, code):
+def test_wrong_requests_get_binances_codes(request_text: str, code: int) -> None:
     """Each kind of mistake has its code, and changes nothing."""
     session = Session(Opening(False, ("btcusdt@trade",)))
     reply = json.loads(session.receive(request_text.encode()))
@@ -115,7 +117,7 @@ def test_wrong_requests_get_binances_codes(request_text, code):
     assert list(session.streams) == ["btcusdt@trade"]
 
 
-def test_more_streams_than_allowed_are_refused_as_a_whole():
+def test_more_streams_than_allowed_are_refused_as_a_whole() -> None:
     """The 1025th stream is refused and the others stay."""
     session = Session(Opening(False))
     names = [f"s{number}@trade" for number in range(MAX_STREAMS)]
@@ -125,7 +127,7 @@ def test_more_streams_than_allowed_are_refused_as_a_whole():
 
 
 @given(data=st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_nothing_that_is_sent_can_break_a_session(data):
+def test_nothing_that_is_sent_can_break_a_session(data: bytes) -> None:
     """Whatever bytes come, the answer is JSON."""
     assert isinstance(json.loads(Session(Opening(False)).receive(data)), dict)
 
@@ -141,7 +143,7 @@ _JSON = st.recursive(
     params=_JSON,
     identifier=_JSON,
 )
-def test_no_json_can_break_a_session(method, params, identifier):
+def test_no_json_can_break_a_session(method: Any, params: Any, identifier: Any) -> None:
     """Whatever the fields hold, the answer is a result or an error."""
     reply = ask(Session(Opening(True)), method=method, params=params, id=identifier)
     assert ("result" in reply) != ("error" in reply)
