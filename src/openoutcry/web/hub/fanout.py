@@ -43,7 +43,7 @@ class Client:
     ) -> None:
         self.write = write
         self.too_slow = too_slow
-        self.outbox = outbox or Outbox()
+        self.outbox = Outbox() if outbox is None else outbox
         self.paused = False
         self.group: Group | None = None
         self.skip = 0

@@ -1,0 +1,191 @@
+"""A hub on a free port, fed by a bus in the test's hands, and clients for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from openoutcry.core.coverage import Coverage
+from openoutcry.errors import StoreUnavailableError
+from openoutcry.model import Candle, Trade
+from openoutcry.web.hub.meter import Meter
+from openoutcry.web.hub.server import APP_PATH, HubOptions, Server
+from openoutcry.web.hub.sources import Sink
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+def quote(symbol: str, number: int) -> bytes:
+    """Return a quote as it comes over the bus."""
+    return (
+        f'{{"symbol":"{symbol}","originalPrice":"{number}","bidPrice":"{number}.1",'
+        f'"askPrice":"{number}.2","timestamp":{time.time_ns() // 1_000_000}}}'
+    ).encode()
+
+
+class LocalBus:
+    """A bus whose messages are the test's calls of `say`."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.wanted: dict[str, int] = {}
+        self.quotes: dict[str, bytes] = {}
+        self.sink: Sink | None = None
+
+    def want(self, channel: str) -> None:
+        """Count a listener."""
+        self.wanted[channel] = self.wanted.get(channel, 0) + 1
+
+    def unwant(self, channel: str) -> None:
+        """Count a listener out."""
+        self.wanted[channel] -= 1
+        if not self.wanted[channel]:
+            del self.wanted[channel]
+
+    async def heard(self, channel: str) -> None:
+        """Return at once."""
+        assert channel in self.wanted
+        await asyncio.sleep(0)
+
+    async def last_quotes(self) -> dict[str, bytes]:
+        """Return what the test put there."""
+        return self.quotes
+
+    async def run(self, sink: Sink) -> None:
+        """Remember who listens."""
+        self.sink = sink
+        await sink.on_connected()
+        await asyncio.Event().wait()
+
+    def say(self, channel: str, data: bytes) -> None:
+        """Publish a message."""
+        assert self.sink is not None
+        self.sink.on_message(channel, data)
+
+
+class LocalStore:
+    """A store with the rows that the test puts there."""
+
+    def __init__(self) -> None:
+        self.rows: list[Candle] = []
+        self.coverage = Coverage()
+        self.trades: list[Trade] = []
+        self.away = False
+        self.gate: asyncio.Event | None = None
+        self.reads = 0
+
+    async def recent(
+        self, symbol: str, base: str, start_us: int, end_us: int | None = None
+    ) -> tuple[list[Candle], Coverage]:
+        """Return the rows in the range."""
+        del symbol, base
+        await self._ready()
+        end = float("inf") if end_us is None else end_us
+        return [row for row in self.rows if start_us <= row.bucket < end], self.coverage
+
+    async def newest_trades(self, symbol: str, since_us: int, count: int) -> list[Trade]:
+        """Return the last trades."""
+        del symbol, since_us
+        await self._ready()
+        return self.trades[-count:]
+
+    async def _ready(self) -> None:
+        self.reads += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.away:
+            raise StoreUnavailableError("away")
+
+
+class Talk:
+    """A client of the channels' path that reads JSON."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def ask(self, type_: str, channel: str | None = None, **more: Any) -> None:
+        """Send a command."""
+        message = {"type": type_, **({"channel": channel} if channel else {}), **more}
+        await self.socket.send_str(json.dumps(message))
+
+    async def next(self) -> Any:
+        """Return the next message."""
+        return json.loads(await self.socket.receive_str(timeout=5))
+
+    async def until(self, type_: str) -> Any:
+        """Return the next message of a type."""
+        while (message := await self.next())["type"] != type_:
+            pass
+        return message
+
+    async def subscribe(self, channel: str) -> Any:
+        """Subscribe and return the snapshot."""
+        await self.ask("subscribe", channel)
+        return (await self.until("subscribed"))["data"]
+
+
+class Hub:
+    """A running hub and its collaborators."""
+
+    def __init__(self, options: HubOptions, bus: Any, store: Any) -> None:
+        self.bus, self.store, self.meter = bus, store, Meter()
+        self.server = Server(options, bus, store, self.meter)
+        self.url = f"http://127.0.0.1:{options.port}"
+        self.port = options.port
+        self.stop = asyncio.Event()
+
+    async def connect(
+        self, session: aiohttp.ClientSession, path: str = APP_PATH, **kwargs: Any
+    ) -> Any:
+        """Open a connection."""
+        return await session.ws_connect(self.url + path, **kwargs)
+
+    @asynccontextmanager
+    async def talk(self) -> AsyncIterator[Talk]:
+        """Open a connection to the channels and read its greeting."""
+        async with aiohttp.ClientSession() as session:
+            talk = Talk(await self.connect(session))
+            assert (await talk.next())["type"] == "system"
+            yield talk
+
+
+StartHub = Callable[..., Awaitable[Hub]]
+
+
+@pytest.fixture
+async def start_hub(free_port: int) -> AsyncIterator[StartHub]:
+    """A function that starts a hub with other options, bus or store; all end with the test."""
+    running = []
+
+    async def start(bus: Any = None, store: Any = None, **options: Any) -> Hub:
+        chosen: dict[str, Any] = {"symbols": SYMBOLS, "port": free_port} | options
+        hub_options = HubOptions(**chosen)
+        hub = Hub(hub_options, bus or LocalBus(), store or LocalStore())
+        running.append((hub, asyncio.create_task(hub.server.run(hub.stop))))
+        for _ in range(200):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", free_port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                break
+        return hub
+
+    yield start
+    for hub, task in running:
+        hub.stop.set()
+        await task
+
+
+@pytest.fixture
+async def hub(start_hub: StartHub) -> Hub:
+    """A hub with default options."""
+    return await start_hub()
