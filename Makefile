@@ -14,7 +14,7 @@ UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-annotate --
 	--quiet --upgrade --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -33,12 +33,15 @@ test: setup lint $(if $(CLIENT),$(STAMPS)/client) ## Lint, then every test
 lint: $(STAMPS)/package ## ruff, mypy and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard src tests benchmarks)
 	$(BIN)/lint-imports
 
 format: $(STAMPS)/package ## Put code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(STAMPS)/package ## Renew what docs/ has from the code
+	$(BIN)/outcry config table --into docs/configuration.md
 
 lock: $(STAMPS)/package ## Renew the lock files: newest versions, pinned by hash (needs uv)
 	$(UV) pip compile $(UV_FLAGS) pyproject.toml --extra embedded -o requirements.lock

@@ -245,11 +245,16 @@ def current(data_dir: DataDir = None) -> None:
 
 
 @config.command()
-def table() -> None:
-    """Print the table of settings that docs/configuration.md contains."""
-    from openoutcry.commands.config_table import render
+def table(
+    into: Annotated[Path | None, typer.Option(help="Replace the table in this file.")] = None,
+) -> None:
+    """Print the table of settings that docs/configuration.md contains, or put it there."""
+    from openoutcry.commands.config_table import render, replace
 
-    typer.echo(render())
+    if into:
+        into.write_text(replace(into.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        typer.echo(render())
 
 
 def _overrides(data_dir: Path | None) -> dict[str, Any]:

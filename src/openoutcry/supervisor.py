@@ -88,7 +88,8 @@ class Supervisor:
         command: Callable[[str], list[str]] = role_command,
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        self.children: dict[str, Child] = {}
+        names = [*(engine.name for engine in engines.ours), "migrate", *roles]
+        self.children = {name: Child(name, since=time.monotonic()) for name in names}
         self._engines = engines
         self._services = tuple(roles)
         self._failure: EngineError | None = None
@@ -139,8 +140,6 @@ class Supervisor:
             raise self._failure
 
     async def _launch(self) -> None:
-        for engine in self._engines.ours:
-            self.children[engine.name] = Child(engine.name, since=time.monotonic())
         launch = asyncio.create_task(self._engines.launch())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({launch, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,8 +175,7 @@ class Supervisor:
                 self._say("outcry", f"{engine.name} is back")
 
     async def _watch_role(self, name: str) -> None:
-        child = self.children[name] = Child(name, since=time.monotonic())
-        backoff = self._backoff()
+        child, backoff = self.children[name], self._backoff()
         while not self._stop.is_set():
             born = time.monotonic()
             code = await self._live(name)

@@ -11,6 +11,8 @@ import msgspec
 
 from openoutcry.config import PREFIX, Settings
 
+_START, _END = "<!-- table -->", "<!-- /table -->"
+
 
 def render() -> str:
     """Return the table as Markdown, one row for each setting in the order of the class."""
@@ -25,6 +27,12 @@ def render() -> str:
         kind = _kind(field.type)
         lines.append(f"| `{field.name}` | `{variable}` | {kind} | {default} | {meaning} |")
     return "\n".join(lines)
+
+
+def replace(text: str) -> str:
+    """Return a document with the table between its two marks made anew."""
+    before, rest = text.split(_START)
+    return f"{before}{_START}\n{render()}\n{_END}{rest.split(_END)[1]}"
 
 
 def _docstrings() -> dict[str, str]:
