@@ -11,7 +11,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
     title: "On the chart",
     keys: [
       ["←   →", "Candle by candle"],
-      ["Shift ←   →", "Scroll"],
+      ["Shift   ←   →", "Scroll"],
       ["+   −", "Zoom"],
       ["Home", "Oldest loaded candle"],
       ["End", "Newest candle"],

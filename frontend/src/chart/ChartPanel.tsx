@@ -117,6 +117,6 @@ function describeBar(bar: Bar, market: MarketSymbol, interval: string): string {
   const price = (text: string): string => decimal(text, market.priceScale);
   return (
     `${bucketTime(bar.time, lengthOf(interval))}: open ${price(bar.open)}, high ${price(bar.high)}, ` +
-    `low ${price(bar.low)}, close ${price(bar.close)}, volume ${decimal(bar.volume)}`
+    `low ${price(bar.low)}, close ${price(bar.close)}, volume ${decimal(bar.volume, market.sizeScale)}`
   );
 }

@@ -25,7 +25,7 @@ export function Legend({ bar, market, interval }: Props) {
       <div><dt title="Low">L</dt><dd data-testid="low">{price(bar.low)}</dd></div>
       <div><dt title="Close">C</dt><dd data-testid="close">{price(bar.close)}</dd></div>
       {change && <div><dt class="sr-only">Change</dt><dd><b class={tone}>{change}</b></dd></div>}
-      <div><dt title={`Volume in ${market.base}`}>V</dt><dd data-testid="volume"><b>{decimal(bar.volume)}</b></dd></div>
+      <div><dt title={`Volume in ${market.base}`}>V</dt><dd data-testid="volume"><b>{decimal(bar.volume, market.sizeScale)}</b></dd></div>
       <BucketTag bar={bar} interval={interval} />
     </dl>
   );

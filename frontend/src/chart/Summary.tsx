@@ -32,7 +32,7 @@ export function Summary({ id, bars, market, interval }: Props) {
             <tr key={bar.time}>
               <th scope="row">{bucketTime(bar.time, lengthOf(interval))}</th>
               <td>{price(bar.open)}</td><td>{price(bar.high)}</td><td>{price(bar.low)}</td><td>{price(bar.close)}</td>
-              <td>{decimal(bar.volume)}</td>
+              <td>{decimal(bar.volume, market.sizeScale)}</td>
               <td>{bar.complete ? "complete" : isIncomplete(bar, interval, now) ? "incomplete" : "forming"}</td>
             </tr>
           ))}

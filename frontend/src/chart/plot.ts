@@ -176,7 +176,7 @@ function chartOptions(theme: Theme, interval: string): Parameters<typeof createC
       vertLine: { color: theme.muted, width: 1, style: 3, labelBackgroundColor: theme.raised },
       horzLine: { color: theme.muted, width: 1, style: 3, labelBackgroundColor: theme.raised },
     },
-    rightPriceScale: { borderVisible: false },
+    rightPriceScale: { borderVisible: false, tickMarkDensity: 4 },
     timeScale: {
       borderVisible: false,
       rightOffset: RIGHT_MARGIN,

@@ -8,7 +8,7 @@ export function ChartSkeleton() {
     <div class="skeleton" role="status" data-testid="loading">
       <span class="sr-only">Loading candles…</span>
       <div class="skeleton-bars" aria-hidden="true">
-        {OUTLINE.map((height, index) => <i key={index} style={{ height: `${height / 4}%`, bottom: `${height}%` }} />)}
+        {OUTLINE.map((height, index) => <i key={index} style={{ height: `${height / 4}%`, bottom: `${height - 16}%` }} />)}
       </div>
     </div>
   );

@@ -60,9 +60,13 @@ export function clockTime(ms: number): string {
   return clock.format(ms);
 }
 
-/** A bucket's start as a label: with seconds, minutes or only a date, as its interval needs. UTC. */
-export function bucketTime(time: number, length: number, locale?: string): string {
-  const options: Intl.DateTimeFormatOptions = { timeZone: "UTC", year: "numeric", month: "short", day: "numeric" };
+/**
+ * A bucket's start as a label: with seconds, minutes or only a date, as its interval needs; with the
+ * year unless it is this one. UTC.
+ */
+export function bucketTime(time: number, length: number, locale?: string, now = Date.now()): string {
+  const options: Intl.DateTimeFormatOptions = { timeZone: "UTC", month: "short", day: "numeric" };
+  if (new Date(time * 1000).getUTCFullYear() !== new Date(now).getUTCFullYear()) options.year = "numeric";
   if (length < 86_400) Object.assign(options, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   if (length < 60) Object.assign(options, { second: "2-digit" });
   return new Intl.DateTimeFormat(locale, options).format(time * 1000);
