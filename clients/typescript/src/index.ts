@@ -1,0 +1,16 @@
+/** The client of OpenOutcry: `connect()` for what changes, `getCandles()` for what was. */
+
+export { retryDelay, type Backoff } from "./backoff.ts";
+export { systemClock, type Clock } from "./clock.ts";
+export { Connection, type ConnectionOptions, type Socket } from "./connection.ts";
+export { whileDown, type FallbackOptions } from "./fallback.ts";
+export type {
+  CandleChannel, CandleMessage, CandleSnapshot, ChangeOf, Channel, ErrorCode, ErrorMessage,
+  PriceChannel, Quote, SnapshotOf, Trade, TradeChannel, TradeSnapshot, TradeUpdate,
+} from "./messages.ts";
+export {
+  ApiError, getCandles, getJson,
+  type ApiErrorKind, type Candle, type CandlePage, type CandleQuery, type RequestOptions,
+} from "./rest.ts";
+export { connect, type Lease } from "./shared.ts";
+export { isUp, type ConnectionState, type ConnectionStatus } from "./status.ts";

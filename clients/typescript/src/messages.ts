@@ -1,0 +1,214 @@
+/** The hub's messages as types, and the one function that turns text into them. */
+
+/** A bid and an ask around the last price: decimal strings, the venue's time in milliseconds. */
+export interface Quote {
+  readonly symbol: string;
+  readonly originalPrice: string;
+  readonly bidPrice: string;
+  readonly askPrice: string;
+  readonly timestamp: number;
+}
+
+/** One bucket, whole, as it is stored. `time` is the bucket's start in Unix seconds. */
+export interface CandleMessage {
+  readonly symbol: string;
+  readonly interval: string;
+  readonly time: number;
+  readonly open: string;
+  readonly high: string;
+  readonly low: string;
+  readonly close: string;
+  readonly volume: string;
+  readonly quoteVolume: string;
+  readonly trades: number;
+  readonly takerBuyVolume: string;
+  readonly takerBuyQuoteVolume: string;
+  /** The bucket is over. */
+  readonly closed: boolean;
+  /** The bucket is over and nothing is missing in it. */
+  readonly complete: boolean;
+}
+
+/** A public print. `side` is the taker's, `time` the venue's in milliseconds. */
+export interface Trade {
+  readonly id: number;
+  readonly price: string;
+  readonly size: string;
+  readonly side: "buy" | "sell";
+  readonly time: number;
+}
+
+export interface CandleSnapshot {
+  /** Newest last; at most the previous bucket and the current one. */
+  readonly candles: readonly CandleMessage[];
+}
+
+export interface TradeSnapshot {
+  /** Newest last. */
+  readonly trades: readonly Trade[];
+}
+
+export interface TradeUpdate {
+  readonly symbol: string;
+  readonly trades: readonly Trade[];
+  /** Trades left out because this client reads too slowly. */
+  readonly skipped: number;
+}
+
+export type PriceChannel = `price:${string}`;
+export type CandleChannel = `candle:${string}:${string}`;
+export type TradeChannel = `trade:${string}`;
+export type Channel = PriceChannel | CandleChannel | TradeChannel;
+
+/** What `subscribed` carries for a channel. */
+export type SnapshotOf<C extends Channel> = C extends PriceChannel
+  ? Quote | null
+  : C extends CandleChannel
+    ? CandleSnapshot
+    : TradeSnapshot;
+
+/** What a channel sends when something changes. */
+export type ChangeOf<C extends Channel> = C extends PriceChannel
+  ? Quote
+  : C extends CandleChannel
+    ? CandleMessage
+    : TradeUpdate;
+
+export type ErrorCode =
+  | "bad_json"
+  | "bad_message"
+  | "unknown_type"
+  | "unknown_channel"
+  | "unknown_symbol"
+  | "unknown_interval"
+  | "too_many_subscriptions"
+  | "not_subscribed"
+  | "unavailable";
+
+type Id = string | number;
+
+export interface SystemMessage {
+  readonly type: "system";
+  readonly data: { readonly message?: string; readonly symbols?: readonly string[]; readonly ping?: number };
+}
+export interface SubscribedMessage {
+  readonly type: "subscribed";
+  readonly channel: string;
+  readonly id?: Id;
+  readonly data: unknown;
+}
+export interface UnsubscribedMessage {
+  readonly type: "unsubscribed";
+  readonly channel: string;
+  readonly id?: Id;
+}
+export interface ChangeMessage {
+  readonly type: "price_update" | "candle_update" | "trade_update";
+  readonly channel: string;
+  readonly data: Quote | CandleMessage | TradeUpdate;
+}
+export interface PongMessage {
+  readonly type: "pong";
+  readonly id?: Id;
+}
+export interface ErrorMessage {
+  readonly type: "error";
+  /** One of `ErrorCode`; a newer hub may know more. */
+  readonly code: ErrorCode | (string & {});
+  readonly message: string;
+  readonly channel?: string;
+  readonly id?: Id;
+}
+
+export type HubMessage =
+  | SystemMessage
+  | SubscribedMessage
+  | UnsubscribedMessage
+  | ChangeMessage
+  | PongMessage
+  | ErrorMessage;
+
+/** `null`: not the protocol. `undefined`: well-formed, but of a type that this client does not know. */
+export function parseMessage(text: unknown): HubMessage | null | undefined {
+  if (typeof text !== "string") return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isRecord(value) || typeof value.type !== "string") return null;
+  switch (value.type) {
+    case "pong":
+      return value as unknown as PongMessage;
+    case "system":
+      return isRecord(value.data) ? (value as unknown as SystemMessage) : null;
+    case "error":
+      return typeof value.code === "string" && typeof value.message === "string"
+        ? (value as unknown as ErrorMessage)
+        : null;
+    case "subscribed":
+      return typeof value.channel === "string" && isSnapshot(value.channel, value.data)
+        ? (value as unknown as SubscribedMessage)
+        : null;
+    case "unsubscribed":
+      return typeof value.channel === "string" ? (value as unknown as UnsubscribedMessage) : null;
+    case "price_update":
+      return change(value, isQuote);
+    case "candle_update":
+      return change(value, isCandle);
+    case "trade_update":
+      return change(value, isTradeUpdate);
+    default:
+      return undefined;
+  }
+}
+
+type Fields = Record<string, unknown>;
+
+function change(value: Fields, holds: (data: unknown) => boolean): ChangeMessage | null {
+  return typeof value.channel === "string" && holds(value.data) ? (value as unknown as ChangeMessage) : null;
+}
+
+function isSnapshot(channel: string, data: unknown): boolean {
+  if (channel.startsWith("price:")) return data === null || isQuote(data);
+  if (channel.startsWith("candle:")) return isRecord(data) && isListOf(data.candles, isCandle);
+  if (channel.startsWith("trade:")) return isRecord(data) && isListOf(data.trades, isTrade);
+  return true;
+}
+
+function isQuote(data: unknown): boolean {
+  return (
+    isRecord(data) &&
+    [data.originalPrice, data.bidPrice, data.askPrice].every(isDecimal) &&
+    typeof data.timestamp === "number"
+  );
+}
+
+function isCandle(data: unknown): boolean {
+  return (
+    isRecord(data) &&
+    Number.isFinite(data.time) &&
+    [data.open, data.high, data.low, data.close, data.volume].every(isDecimal)
+  );
+}
+
+function isTradeUpdate(data: unknown): boolean {
+  return isRecord(data) && isListOf(data.trades, isTrade);
+}
+
+function isTrade(data: unknown): boolean {
+  return isRecord(data) && isDecimal(data.price) && isDecimal(data.size) && typeof data.time === "number";
+}
+
+function isListOf(value: unknown, holds: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(holds);
+}
+
+function isDecimal(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && Number.isFinite(Number(value));
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

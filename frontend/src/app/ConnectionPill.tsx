@@ -1,0 +1,17 @@
+/** One glance says whether the prices are alive. */
+
+import { pillFor } from "../state/pill.ts";
+import type { Session } from "../state/session.ts";
+
+export function ConnectionPill({ session }: { readonly session: Session }) {
+  const status = session.status.value;
+  const { tone, label } = pillFor(status, status.state === "live" ? 0 : session.now.value);
+  return (
+    <p class="pill" data-tone={tone} data-state={status.state} data-testid="pill">
+      <i aria-hidden="true" />
+      <span>{label}</span>
+      {/* The countdown would be read out every second; the state alone is enough to hear. */}
+      <span class="sr-only" role="status">Connection: {status.state}</span>
+    </p>
+  );
+}

@@ -1,0 +1,45 @@
+/** Every key, on one sheet. */
+
+import { Sheet } from "./Sheet.tsx";
+
+const GROUPS: readonly { readonly title: string; readonly keys: readonly (readonly [string, string])[] }[] = [
+  {
+    title: "Anywhere",
+    keys: [["/", "Find a symbol"], ["[   ]", "Shorter, longer timeframe"], ["?", "This sheet"], ["Esc", "Close"]],
+  },
+  {
+    title: "On the chart",
+    keys: [
+      ["←   →", "Candle by candle"],
+      ["Shift   ←   →", "Scroll"],
+      ["+   −", "Zoom"],
+      ["Home", "Oldest loaded candle"],
+      ["End", "Newest candle"],
+    ],
+  },
+];
+
+export function HelpSheet({ onClose }: { onClose(): void }) {
+  return (
+    <Sheet label="Help" onClose={onClose}>
+      <header class="sheet-head">
+        <h2>Keyboard</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
+      </header>
+      {GROUPS.map(({ title, keys }) => (
+        <section key={title} class="help-group">
+          <h3>{title}</h3>
+          <dl>
+            {keys.map(([key, what]) => (
+              <div key={key}>
+                <dt>{key.split(/ {3}/).map((one) => <kbd key={one}>{one}</kbd>)}</dt>
+                <dd>{what}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
+      <p class="help-note">A hollow candle is incomplete: its time is over, but trades may be missing. It corrects itself when they arrive. All times are UTC.</p>
+    </Sheet>
+  );
+}
