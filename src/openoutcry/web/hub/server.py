@@ -8,6 +8,7 @@ checked in `Server._route`, which sees the whole upgrade request.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections import deque
@@ -219,6 +220,9 @@ class Server:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set, then close everybody with 3001."""
+        # picows tells of every connection at `info`; the meter counts them.
+        quiet = logging.getLogger("openoutcry.hub.sockets")
+        quiet.setLevel(logging.WARNING)
         listener = await ws_create_server(
             self._route,
             self.options.host,
@@ -227,6 +231,7 @@ class Server:
             enable_auto_pong=False,
             read_buffer_init_size=self.options.max_message,
             backlog=4096,
+            logger_name=quiet,
         )
         bus = asyncio.create_task(self._bus.run(self.market))
         watch = asyncio.create_task(self._watch())
