@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from candle_market import DAY, END, HISTORY_DAYS, INSTRUMENT, fill, iso
 from openoutcry import engines
@@ -75,8 +76,8 @@ async def main() -> None:
                 f"\n{real or total:,} trades ({'stored' if real else 'in the candles'}),"
                 f" {stored / 2**30:.1f} GiB, filled in {time.monotonic() - began:.0f} s"
             )
-            with api_process(own.database_url, own.valkey_url) as port:
-                await measure(pool, instrument, port, asked.requests, share)
+            with api_process(own.database_url, own.valkey_url) as (port, api):
+                await measure(pool, instrument, port, api, requests=asked.requests, share=share)
         print("\n" + PEER)
         await pool.close()
     finally:
@@ -84,13 +85,20 @@ async def main() -> None:
 
 
 async def measure(
-    pool: asyncpg.Pool, instrument: int, port: int, requests: int, share: float
+    pool: asyncpg.Pool,
+    instrument: int,
+    port: int,
+    api: psutil.Process,
+    *,
+    requests: int,
+    share: float,
 ) -> None:
     """Print one line per interval."""
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     reader = CandleReader(pool)
     print(
         f"{'interval':>8} {'candles':>8} | {'query p50':>10} {'p99':>7} | {'HTTP p50':>9} {'p99':>7}"
+        " | API CPU"
     )
     for interval in INTERVALS.values():
         rng = random.Random(7)
@@ -100,12 +108,14 @@ async def measure(
             began = time.perf_counter()
             page = await reader.page(instrument, interval, start, end, LIMIT)
             query.append(time.perf_counter() - began)
+        spent = sum(api.cpu_times()[:2])
         web = await asyncio.to_thread(over_http, port, interval, ranges)
+        cpu = (sum(api.cpu_times()[:2]) - spent) / len(ranges) * 1000
         count = page.body.count('"time"')
         times = " | ".join(
             f"{percentile(t, 50):9.2f} {percentile(t, 99):7.2f}" for t in (query, web)
         )
-        print(f"{interval.name:>8} {count:>8} | {times}  ms", flush=True)
+        print(f"{interval.name:>8} {count:>8} | {times} | {cpu:7.2f}  ms", flush=True)
 
 
 def pick(rng: random.Random, interval: Interval, share: float) -> tuple[int, int]:
@@ -139,8 +149,8 @@ def percentile(seconds: list[float], percent: int) -> float:
 
 
 @contextmanager
-def api_process(database_url: str, valkey_url: str) -> Iterator[int]:
-    """Run `outcry run api` and yield its port."""
+def api_process(database_url: str, valkey_url: str) -> Iterator[tuple[int, psutil.Process]]:
+    """Run `outcry run api`; yield its port and the process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -153,7 +163,7 @@ def api_process(database_url: str, valkey_url: str) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-m", "openoutcry", "run", "api"], env=environment)
     try:
         wait_until(lambda: answers(port))
-        yield port
+        yield port, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(10)
