@@ -94,7 +94,10 @@ class LiveFeed:
 
     async def second(self, now: int) -> None:
         """Publish what comes once a second: candles and tickers."""
-        for stream in self._floor.streams():
+        streams = self._floor.streams()
+        names = {stream.name for stream in streams}
+        self._buckets = {name: at for name, at in self._buckets.items() if name in names}
+        for stream in streams:
             if stream.symbol and stream.symbol not in self._market.tapes:
                 continue
             if self._faults.silent(stream.symbol, now):
