@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.errors import ConfigError
 from openoutcry.core.symbols import split_symbol
+from openoutcry.errors import ConfigError
 from openoutcry.sandbox.listing import make_symbol, make_symbols
 
 

@@ -121,6 +121,23 @@ async def test_pings_are_ponged() -> None:
         assert (message.type, message.data) == (aiohttp.WSMsgType.PONG, b"hello")
 
 
+async def test_the_exchange_pings_and_wants_a_pong() -> None:
+    """Every 20 s comes a ping with the time in ms; who leaves it for 60 s is closed."""
+    clock = Clock(1_790_000_000_000_000)
+    async with running(clock=clock) as sandbox, sandbox.connect("/ws") as socket:
+        for _ in range(4):
+            clock.now += 20_000_000
+            message = await socket.receive(timeout=5)
+            assert message.type == aiohttp.WSMsgType.PING
+            assert message.data == str(clock.now // 1000).encode()
+            await socket.pong(message.data)
+            await sandbox.get("/api/v3/ping")
+        clock.now += 20_000_000
+        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.PING
+        clock.now += 60_100_000
+        assert await closed(socket) == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
 async def test_unknown_paths_are_not_found() -> None:
     """Neither port answers what Binance does not have."""
     async with running() as sandbox:

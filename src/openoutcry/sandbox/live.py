@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,13 @@ from openoutcry.venues import binance_server_shapes as shapes
 from openoutcry.venues.binance_server import Stream
 from openoutcry.venues.binance_server_data import Bar, Book, Print, Span
 
+_LONGEST_STALL: Final = 30
+"""Blocks. After a longer stall (a laptop asleep) the streams go on with the present."""
+
+
+_MOST_CLOSED: Final = 100
+"""Candles that a stream closes at one go after a stall; after a longer one it starts anew."""
+
 
 class _Cursor:
     """How far a symbol's trades have gone out: the next is row `row` of block `block`."""
@@ -23,7 +30,6 @@ class _Cursor:
     def __init__(self, block: int) -> None:
         self.block = block
         self.row = 0
-        self.sent = 0
 
 
 class LiveFeed:
@@ -53,9 +59,12 @@ class LiveFeed:
     def _new(self, symbol: str, cursor: _Cursor, now: int) -> list[Trades]:
         tape = self._market.tapes[symbol]
         found = []
+        if now // BLOCK - cursor.block > _LONGEST_STALL:
+            cursor.block, cursor.row = now // BLOCK, 0
         while True:
             block = tape.block(cursor.block)
-            row = int(block["time"].searchsorted(now, "right"))
+            # A clock that was set back must not send anything twice.
+            row = max(cursor.row, int(block["time"].searchsorted(now, "right")))
             found.append(block[cursor.row : row])
             cursor.row = row
             if cursor.block >= now // BLOCK:
@@ -85,7 +94,10 @@ class LiveFeed:
 
     async def second(self, now: int) -> None:
         """Publish what comes once a second: candles and tickers."""
-        for stream in self._floor.streams():
+        streams = self._floor.streams()
+        names = {stream.name for stream in streams}
+        self._buckets = {name: at for name, at in self._buckets.items() if name in names}
+        for stream in streams:
             if stream.symbol and stream.symbol not in self._market.tapes:
                 continue
             if self._faults.silent(stream.symbol, now):
@@ -99,14 +111,17 @@ class LiveFeed:
         self._floor.flush()
 
     async def _kline(self, stream: Stream, now: int) -> None:
-        bars = await self._market.bars(stream.symbol, INTERVALS[stream.interval], Span(limit=2))
+        interval, before = INTERVALS[stream.interval], self._buckets.get(stream.name)
+        if before is not None and now - before > _MOST_CLOSED * interval.length:
+            before = None
+        span = Span(limit=1) if before is None else Span(limit=_MOST_CLOSED + 1, start=before)
+        bars = await self._market.bars(stream.symbol, interval, span)
         if not bars:
             return
-        current, before = bars[-1], self._buckets.get(stream.name)
+        current = bars[-1]
         self._buckets[stream.name] = current.start
         for bar in bars[:-1]:
-            if before == bar.start:
-                self._send_kline(stream, bar, now, closed=True)
+            self._send_kline(stream, bar, now, closed=True)
         if stream.interval == "1s" or now // SECOND % 2 == 0 or before != current.start:
             self._send_kline(stream, current, now, closed=False)
 
