@@ -35,6 +35,7 @@ class VenueSocket(WSListener):
         self._chunks: list[Chunk] = []
         self._messages: list[bytes] = []
         self._partial = bytearray()
+        self._held = False
         self.last_heard = time.monotonic()
         self.closed = asyncio.Event()
 
@@ -74,6 +75,18 @@ class VenueSocket(WSListener):
         """Send a text message; on a closed connection nothing happens."""
         if self._transport is not None:
             self._transport.send(WSMsgType.TEXT, message)
+
+    def hold(self, *, held: bool) -> None:
+        """Stop reading from the socket, so that the venue's own buffers fill; or go on."""
+        transport = None if self._transport is None else self._transport.underlying_transport
+        if transport is None or transport.is_closing() or held == self._held:
+            return
+        self._held = held
+        if held:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+            self.last_heard = time.monotonic()
 
     def close(self) -> None:
         """Close the connection at once."""

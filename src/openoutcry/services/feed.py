@@ -28,6 +28,7 @@ TRADES_PER_FRAME: Final = 8192
 HEARD_MARGIN_US: Final = 1_000_000
 """The streams of one connection may run this far apart in the venue's time."""
 
+_HOLD_SECONDS: Final = 0.02
 _OVERLAP_IDS: Final = 1_000_000
 
 
@@ -63,7 +64,8 @@ class Feed:
     """Turns what the lines hear into frames and quotes.
 
     Messages wait at most `frame_seconds`. Every trade heard is passed on, in the order heard; only
-    what two overlapping connections both deliver is left out. Quotes never go back in id.
+    what two overlapping connections both deliver is left out. Quotes never go back in id. When the
+    way out is crowded the sockets are not read for a moment.
     """
 
     def __init__(
@@ -168,6 +170,22 @@ class Feed:
                     tables += self._table(link, trades, received)
         if tables:
             self._pass_on(np.concatenate([self._at_final_scales(one) for one in tables]))
+        if self._outlet.crowded:
+            self._hold(held=True)
+            asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._let_go)
+
+    def _let_go(self) -> None:
+        """Read on when there is room again, else look again in a moment."""
+        if self._outlet.crowded:
+            asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._let_go)
+        else:
+            self._hold(held=False)
+
+    def _hold(self, *, held: bool) -> None:
+        for line in self.lines:
+            for link in line.links:
+                if link.socket is not None:
+                    link.socket.hold(held=held)
 
     def _control(self, link: Link, control: Control) -> None:
         if control.kind is ControlKind.MALFORMED:

@@ -18,7 +18,8 @@ log = structlog.get_logger(__name__)
 
 BUFFER_BYTES: Final = 64 * 1024 * 1024
 _WARN_SHARE: Final = 0.8
-_PER_PIPELINE: Final = 256
+_PIPELINE_BYTES: Final = 4 * 1024 * 1024
+_CROWDED_BYTES: Final = BUFFER_BYTES // 4
 
 
 class OutletStats(Struct):
@@ -42,7 +43,8 @@ class Outlet:
     """Appends frames to the trade streams and publishes quotes, in the order they were put.
 
     Policies: frames wait in 64 MiB while Valkey is away; when that or the stream itself is full, new
-    frames are refused and counted (the gap ledger sees the jump and repair fetches it). Quotes are
+    frames are refused and counted (the gap ledger sees the jump and repair fetches it). While Valkey
+    takes frames, only slower than they come, `crowded` asks the feed to read less. Quotes are
     conflated to the latest per symbol.
     """
 
@@ -55,7 +57,13 @@ class Outlet:
         self._unsaved: dict[str, bytes] = {}
         self._wake = asyncio.Event()
         self._full: set[int] = set()
+        self._away = False
         self.stats = OutletStats()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a quarter of the buffer is taken though Valkey is there."""
+        return not self._away and self.stats.buffered_bytes > _CROWDED_BYTES
 
     def put_frame(self, shard: int, data: bytes, trades: int) -> None:
         """Queue a frame; refuses it when there is no room."""
@@ -80,8 +88,10 @@ class Outlet:
             self._wake.clear()
             try:
                 await self._send()
+                self._away = False
                 backoff.reset()
             except (RedisError, OSError) as error:
+                self._away = True
                 delay = backoff.next()
                 log.warning("Valkey is away, frames wait", reason=str(error), **self._waiting())
                 if stop.is_set():
@@ -102,7 +112,7 @@ class Outlet:
             await asyncio.sleep(1.0)
 
     async def _send(self) -> None:
-        batch = [self._frames[at] for at in range(min(_PER_PIPELINE, len(self._frames)))]
+        batch = self._next_batch()
         quotes, self._quotes = self._quotes, {}
         if not batch and not quotes:
             return
@@ -122,6 +132,17 @@ class Outlet:
         self.stats.frames += len(batch)
         self.stats.quotes += len(quotes)
         self._unsaved |= quotes
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Return the frames that go next: at most 4 MiB, at least one."""
+        batch: list[_Waiting] = []
+        size = 0
+        for frame in self._frames:
+            size += len(frame.data)
+            if batch and size > _PIPELINE_BYTES:
+                break
+            batch.append(frame)
+        return batch
 
     async def _measure(self) -> None:
         used = entries = 0

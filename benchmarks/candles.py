@@ -1,8 +1,8 @@
 """Time 1000 candles of every interval: the query alone, and over HTTP from an API process.
 
-    python benchmarks/candle_query.py                      # candles as of 100 M trades
-    python benchmarks/candle_query.py --scale              # the same with a tenth and all of them
-    python benchmarks/candle_query.py --trades 100000000   # really make the trades (slow, 10 GB)
+    python benchmarks/candles.py                      # candles as of 100 M trades
+    python benchmarks/candles.py --scale              # the same with a tenth and all of them
+    python benchmarks/candles.py --trades 100000000        # really make the trades (slow, 10 GB)
 
 Without --database-url it starts engines of its own in a temporary directory (or --directory).
 """

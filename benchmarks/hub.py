@@ -1,6 +1,6 @@
 """How many messages a second the hub sends to 1,000 clients on one core, beside its peers.
 
-    python benchmarks/hub_fanout.py [--rounds 3] [--clients 1000] [--seconds 2]
+    python benchmarks/hub.py [--rounds 3] [--clients 1000] [--seconds 2]
 
 Everything runs in the same minutes, in turns: the server pinned to one core, a load client in C
 (wsload: `$OUTCRY_WSLOAD`, else ../shared/tools/wsload.c) to another. Peers: Node `ws`, installed
