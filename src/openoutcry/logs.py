@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _URL_PASSWORD = re.compile(r"(://[^:@/\s]*):[^\s\"'<>]+@")
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|api_?key|authorization", re.IGNORECASE)
 _MASK = "***"
+# They tell of every plug-in and of every connection; their warnings still come through.
+_CHATTY = ("alembic.runtime.plugins", "picows")
 
 
 def mask(text: str) -> str:
@@ -67,4 +69,5 @@ def configure(level: str, style: Literal["auto", "console", "json"] = "auto") ->
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of nothing
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.request import Request, urlopen
 
 from openoutcry import engines
@@ -30,7 +30,7 @@ class System:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.engines: Engines
 
-    async def __aenter__(self) -> System:
+    async def __aenter__(self) -> Self:
         from openoutcry.adapters.postgres import migrate
 
         self.engines = await engines.start(temporary=True)
