@@ -287,9 +287,7 @@ class StandIn:
                     await self._publish(channel, self._quote(symbol))
                 elif kind == "trade":
                     trades = [self._trade(symbol, now)]
-                    await self._publish(
-                        channel, {"symbol": symbol, "trades": trades, "skipped": 0}
-                    )
+                    await self._publish(channel, {"symbol": symbol, "trades": trades, "skipped": 0})
                 else:
                     length = length_of(rest[0])
                     bucket = int(now) // length * length
@@ -298,7 +296,7 @@ class StandIn:
                             await self._publish(channel, make_candle(symbol, rest[0], start, now))
 
     async def _publish(self, channel: str, data: dict[str, Any]) -> None:
-        said = f"{channel.split(':')[0]}_update"
+        said = f"{channel.split(':', maxsplit=1)[0]}_update"
         for socket, channels in list(self._sockets.items()):
             if channel in channels:
                 await self._send(socket, type=said, channel=channel, data=data)
