@@ -13,7 +13,8 @@ from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from standin import STATIC, StandIn
+
+from browser.standin import STATIC, StandIn
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
-from standin import make_candle
+
+from browser.standin import make_candle
 
 if TYPE_CHECKING:
-    from standin import StandIn
-
-    from conftest import HubControl, OpenPage
+    from browser.conftest import HubControl, OpenPage
+    from browser.standin import StandIn
 
 pytestmark = pytest.mark.browser
 

@@ -98,14 +98,15 @@ export class Plot {
     if (first) this.toEdge();
   }
 
-  /** Move the crosshair by whole bars, beginning at the newest; scrolls with it. Answers its bar. */
+  /** Move the crosshair by whole bars, beginning at the newest in view; scrolls with it. Answers its bar. */
   moveCursor(by: number): Bar | null {
     const end = this.bars.length - 1;
     if (end < 0) return null;
-    const from = this.cursor === null ? end + (by < 0 ? 1 : 0) : this.bars.findLastIndex((bar) => bar.time === this.cursor);
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const inView = Math.min(end, Math.floor(range?.to ?? end));
+    const from = this.cursor === null ? inView + (by < 0 ? 1 : 0) : this.bars.findLastIndex((bar) => bar.time === this.cursor);
     const at = Math.max(0, Math.min(end, from + by));
     const bar = this.bars[at] as Bar;
-    const range = this.chart.timeScale().getVisibleLogicalRange();
     if (range && (at < range.from + 1 || at > range.to - 1)) this.pan(at < range.from + 1 ? -10 : 10);
     this.chart.setCrosshairPosition(Number(bar.close), bar.time as UTCTimestamp, this.candles);
     this.cursor = bar.time;
