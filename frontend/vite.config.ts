@@ -8,7 +8,7 @@ const api = process.env.OUTCRY_API ?? "http://127.0.0.1:8000";
 const hub = process.env.OUTCRY_HUB ?? "ws://127.0.0.1:8001";
 
 export default defineConfig({
-  base: "./",
+  base: "/",
   resolve: { alias: { "@openoutcry/client": here("../clients/typescript/src/index.ts") } },
   build: {
     outDir: here("../src/openoutcry/web/static"),

@@ -112,6 +112,7 @@ class StandIn:
         self._do(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
 
     def kill(self) -> None:
         """Take the hub away: connections are cut, new ones refused."""
@@ -152,10 +153,12 @@ class StandIn:
 
     async def _stop(self) -> None:
         self._ticker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticker
         await self._kill()
         await self._api.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve_hub(self) -> None:
         app = web.Application()

@@ -59,6 +59,7 @@ export function SymbolPicker({ symbols, current, onPick, onClose }: Props) {
             id={`symbol-${market.symbol}`}
             role="option"
             aria-selected={index === at}
+            aria-label={pairOf(market)}
             onPointerMove={() => setActive(index)}
             onClick={() => onPick(market.symbol)}
           >

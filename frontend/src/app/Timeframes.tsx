@@ -1,6 +1,6 @@
 /** Six timeframes at hand, the rest in a menu. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { FAVOURITES, inWords } from "../state/intervals.ts";
 import type { Session } from "../state/session.ts";
 
@@ -59,7 +59,8 @@ function MoreFrames({ names, current, onPick }: MoreProps) {
   const chosen = names.includes(current);
   const items = (): HTMLElement[] => [...(root.current?.querySelectorAll<HTMLElement>("[role=menuitemradio]") ?? [])];
 
-  useEffect(() => {
+  // Before the next paint: the focus has to be in the menu when the next key comes.
+  useLayoutEffect(() => {
     if (!open) return;
     (items().find((item) => item.ariaChecked === "true") ?? items()[0])?.focus();
     const onPointer = (event: PointerEvent): void => {

@@ -1,6 +1,6 @@
 /** Open, high, low, close and volume of the candle under the crosshair, or of the newest. */
 
-import { GRACE, isIncomplete } from "./marks.ts";
+import { isIncomplete } from "./marks.ts";
 import type { Bar } from "../state/bars.ts";
 import type { MarketSymbol } from "../state/config.ts";
 import { bucketTime, decimal, percentChange } from "../state/format.ts";
@@ -41,6 +41,6 @@ function BucketTag({ bar, interval }: { bar: Bar; interval: string }) {
       </div>
     );
   }
-  const open = !bar.complete && now < move(interval, bar.time, 1) + GRACE;
+  const open = !bar.complete && now < move(interval, bar.time, 1);
   return open ? <div class="tag"><dt class="sr-only">State</dt><dd>Forming</dd></div> : null;
 }

@@ -37,6 +37,7 @@ export class Plot {
   private readonly candles: ISeriesApi<"Candlestick">;
   private readonly volumes: ISeriesApi<"Histogram">;
   private bars: readonly Bar[] = [];
+  /** The time of the bar that the keyboard has walked to. */
   private cursor: number | null = null;
   private hollowBeforeLast = false;
 
@@ -97,16 +98,19 @@ export class Plot {
     if (first) this.toEdge();
   }
 
-  /** Move the crosshair by whole bars, beginning at the newest; scrolls with it. Answers its bar. */
+  /** Move the crosshair by whole bars, beginning at the newest in view; scrolls with it. Answers its bar. */
   moveCursor(by: number): Bar | null {
     const end = this.bars.length - 1;
     if (end < 0) return null;
-    const at = Math.max(0, Math.min(end, (this.cursor ?? end + (by < 0 ? 1 : 0)) + by));
-    const bar = this.bars[at] as Bar;
     const range = this.chart.timeScale().getVisibleLogicalRange();
+    const inView = Math.min(end, Math.floor(range?.to ?? end));
+    const from = this.cursor === null ? inView + (by < 0 ? 1 : 0) : this.bars.findLastIndex((bar) => bar.time === this.cursor);
+    const at = Math.max(0, Math.min(end, from + by));
+    const bar = this.bars[at] as Bar;
     if (range && (at < range.from + 1 || at > range.to - 1)) this.pan(at < range.from + 1 ? -10 : 10);
     this.chart.setCrosshairPosition(Number(bar.close), bar.time as UTCTimestamp, this.candles);
-    this.cursor = at;
+    this.cursor = bar.time;
+    this.events.onHover(bar.time);
     return bar;
   }
 
@@ -144,9 +148,10 @@ export class Plot {
   }
 
   private readonly onCrosshair = (event: MouseEventParams): void => {
-    const inside = event.time !== undefined && event.point !== undefined;
-    // A crosshair that was set by keyboard reports itself too; only a pointer ends the walk.
+    // A crosshair that was set by keyboard reports itself too, late; only a pointer ends the walk.
     if (event.sourceEvent) this.cursor = null;
+    else if (this.cursor !== null) return;
+    const inside = event.time !== undefined && event.point !== undefined;
     this.events.onHover(inside ? (event.time as number) : null);
   };
 

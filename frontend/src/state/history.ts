@@ -12,21 +12,22 @@ export interface Page {
   readonly atStart: boolean;
 }
 
-/** Coarse to fine: each names the stretch that the next one looks into. */
-const RUNGS = ["1M", "1d", "1h"];
+/** Coarse to fine, each a whole number of the next. */
+const RUNGS = ["1M", "1d", "1h", "15m"];
+const MOST = 1000;
 
 /**
- * Return up to `count` buckets before `before` (Unix seconds, exclusive), nearest first in search.
+ * Return up to `count` buckets before `before` (Unix seconds, exclusive).
  *
- * An empty page does not mean the beginning: the recorder may have been off for a month. Then at
- * most three more requests find the newest older candle, and the page ends there.
+ * An empty page does not mean the beginning: the recorder may have been off for a month. Then a few
+ * more requests, in coarser and coarser candles, find the newest older one, and the page ends there.
  */
 export async function loadBefore(fetch: FetchBars, interval: string, before: number, count: number): Promise<Page> {
   const bars = await pageEndingAt(fetch, interval, before, count);
   if (bars.length > 0) return { bars, atStart: false };
-  const end = await newestBefore(fetch, interval, before);
+  const end = await newestBefore(fetch, interval, rungsFor(interval), 0, before);
   if (end === null) return { bars: [], atStart: true };
-  const older = await pageEndingAt(fetch, interval, end, count);
+  const older = await pageEndingAt(fetch, interval, end, MOST);
   return { bars: older, atStart: older.length === 0 };
 }
 
@@ -36,20 +37,36 @@ async function pageEndingAt(fetch: FetchBars, interval: string, before: number, 
   return bars.filter((bar) => bar.time < before);
 }
 
-/** The end of the shortest known stretch before `before` that holds trades; null if there is none. */
-async function newestBefore(fetch: FetchBars, interval: string, before: number): Promise<number | null> {
-  let from = 0;
-  let end = before;
-  let found = false;
-  for (const rung of RUNGS) {
-    if (lengthOf(rung) <= lengthOf(interval)) break;
-    const last = floorTo(rung, end - 1);
-    const start = Math.max(floorTo(rung, from), move(rung, last, -999));
-    const newest = (await fetch(rung, start, last)).at(-1);
-    if (!newest) return found ? end : null;
-    found = true;
-    from = newest.time;
-    end = Math.min(end, move(rung, newest.time, 1));
+/** The rungs down to the first whose buckets fit into one page of the interval. */
+function rungsFor(interval: string): readonly string[] {
+  const fits = (rung: string): boolean => lengthOf(rung) <= MOST * lengthOf(interval);
+  return RUNGS.slice(0, RUNGS.findIndex(fits) + 1);
+}
+
+/**
+ * Where the newest stretch of from..before that holds trades ends; null if there is none.
+ *
+ * A bucket that ends after `before` says little: what makes it non-empty may be newer. It is looked
+ * into, and if there is nothing older in it, the bucket before it counts.
+ */
+async function newestBefore(
+  fetch: FetchBars, interval: string, rungs: readonly string[], from: number, before: number,
+): Promise<number | null> {
+  const [rung, ...finer] = rungs;
+  if (rung === undefined) {
+    const bars = await fetch(interval, floorTo(interval, from), floorTo(interval, before - 1));
+    return bars.length > 0 ? before : null;
   }
-  return found ? end : null;
+  const last = floorTo(rung, before - 1);
+  const found = await fetch(rung, Math.max(floorTo(rung, from), move(rung, last, 1 - MOST)), last);
+  for (const { time } of found.slice(-2).reverse()) {
+    const end = move(rung, time, 1);
+    if (end > before) {
+      const inner = await newestBefore(fetch, interval, finer, time, before);
+      if (inner !== null) return inner;
+    } else {
+      return finer.length === 0 ? end : ((await newestBefore(fetch, interval, finer, time, end)) ?? end);
+    }
+  }
+  return null;
 }

@@ -1,0 +1,105 @@
+"""Fixtures: a real Chromium on the built dashboard, in front of a server that can misbehave.
+
+`dashboard_url` and `hub_control` are all that most tests need; a harness with the whole system
+behind it can provide the same two.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from browser.standin import STATIC, StandIn
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = (1440, 900)
+# What the browser itself logs when a request fails; the page cannot keep it from doing so.
+BROWSER_LOGS = ("net::ERR_", "Failed to load resource")
+
+
+class HubControl(Protocol):
+    """The hub as a test may treat it."""
+
+    def kill(self) -> None:
+        """Take the hub away, as a crash would."""
+
+    def revive(self) -> None:
+        """Bring it back at the same address."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from this machine; never downloaded here."""
+    path = os.environ.get("OUTCRY_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium on PATH; OUTCRY_CHROMIUM can name one")
+    if not (STATIC / "index.html").exists():
+        pytest.skip("the dashboard is not built: make, or npm run build in frontend/")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    """A scripted API and hub of this test's own."""
+    server = StandIn()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dashboard_url(standin: StandIn) -> str:
+    """Where the dashboard is."""
+    return standin.url
+
+
+@pytest.fixture
+def hub_control(standin: StandIn) -> HubControl:
+    """What can be done to the hub behind the dashboard."""
+    return standin
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, dashboard_url: str) -> Iterator[OpenPage]:
+    """Open the dashboard at a hash and a screen size; fails if the page ever logs an error."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_at(view: str = "BTCUSDT/1m", size: tuple[int, int] = DESKTOP) -> Page:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale="en-US", reduced_motion="reduce"
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda line: errors.append(line.text) if line.type in {"error", "warning"} else None,
+        )
+        page.goto(f"{dashboard_url}#{view}")
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert [text for text in errors if not any(known in text for known in BROWSER_LOGS)] == []
