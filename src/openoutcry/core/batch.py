@@ -100,7 +100,7 @@ def _common_scales(tables: Sequence[Table]) -> Table:
     ids, at = np.unique(rows["instrument"], return_inverse=True)
     common = np.zeros(len(ids), SCALE)
     common["instrument"] = ids
-    if max(rows["price_scale"].max(), rows["size_scale"].max()) > MAX_SCALE:
+    if np.any((rows["price_scale"] > MAX_SCALE) | (rows["size_scale"] > MAX_SCALE)):
         raise FrameError(f"a scale is above {MAX_SCALE}")
     np.maximum.at(common["price_scale"], at, rows["price_scale"])
     np.maximum.at(common["size_scale"], at, rows["size_scale"])

@@ -87,7 +87,7 @@ async def test_numerics_that_came_by_copy_are_like_others(db: asyncpg.Connection
 async def test_integers_and_times_arrive_exactly(db: asyncpg.Connection) -> None:
     """Columns of every width keep their extremes; times keep their microseconds."""
     times = [0, 1_723_161_255_342_001, 253_402_300_799_999_999]
-    fields = [
+    fields: list[Field] = [
         Int(np.array([-(2**15), 0, 2**15 - 1]), 2),
         Int(np.array([-(2**31), 0, 2**31 - 1]), 4),
         Int(np.array([-(2**63), 0, 2**63 - 1]), 8),
