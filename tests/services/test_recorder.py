@@ -260,7 +260,7 @@ async def test_a_killed_process_leaves_no_trace(
     fed = 1000
     for kill in range(3):
         argv = [sys.executable, str(SCRIPT), database_url, valkey_url, f"killed-{kill}"]
-        with subprocess.Popen(argv) as process:  # noqa: ASYNC220 - it is killed, not waited for
+        with subprocess.Popen(argv) as process:
             before = await market.fetchval("SELECT count(*) FROM trades")
             await put(valkey, *frames[fed : fed + 1000])
             fed += 1000
