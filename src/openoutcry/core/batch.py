@@ -14,9 +14,12 @@ from openoutcry.core.frames import SCALE, TRADE, Frame, FrameKind, Table, empty
 from openoutcry.core.intervals import BASES, SECOND
 from openoutcry.core.klines import Klines, decode_klines
 from openoutcry.core.ledger import Ledger, LedgerChange
-from openoutcry.core.scales import rescale
+from openoutcry.core.scales import MAX_SCALE, rescale
+from openoutcry.errors import FrameError
 
 Ints = NDArray[np.int64]
+
+_YEAR_10000: Final = 253_402_300_800_000_000
 
 
 class Recorded(Struct, frozen=True):
@@ -40,7 +43,7 @@ def record(frames: Sequence[Frame], ledger_of: Callable[[int], Ledger]) -> Recor
     """Return what `frames` add; the ledgers (`ledger_of` by instrument id) take it in.
 
     The order of trades within a batch does not matter, nor do repeats. Raises ScaleOverflowError if
-    a sum or a rescaled value leaves 64 bits.
+    a rescaled value leaves 64 bits, FrameError for rows that cannot be (see `gather`).
     """
     trades, scales = gather(frames)
     seen = len(trades)
@@ -66,13 +69,21 @@ def record(frames: Sequence[Frame], ledger_of: Callable[[int], Ledger]) -> Recor
 
 
 def gather(frames: Sequence[Frame]) -> tuple[Table, Table]:
-    """Return all trades of `frames` in one table at common scales, and those scales."""
+    """Return all trades of `frames` in one table at common scales, and those scales.
+
+    Raises FrameError for trades without scales, without a taker, or outside the years 1970-9999.
+    """
     tables = [frame for frame in frames if len(frame.trades)]
     if not tables:
         return empty(TRADE), empty(SCALE)
     scales = _common_scales([frame.scales for frame in tables])
     parts = [_at_scales(frame, scales) for frame in tables]
-    return (np.concatenate(parts) if len(parts) > 1 else parts[0]), scales
+    trades = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    if np.any((trades["venue_time"] < 0) | (trades["venue_time"] >= _YEAR_10000)):
+        raise FrameError("a trade's time is outside the years 1970-9999")
+    if np.any(np.abs(trades["side"]) != 1):
+        raise FrameError("a trade's side is neither 1 nor -1")
+    return trades, scales
 
 
 def row_scales(instruments: NDArray[np.uint32], scales: Table) -> tuple[Ints, Ints]:
@@ -89,6 +100,8 @@ def _common_scales(tables: Sequence[Table]) -> Table:
     ids, at = np.unique(rows["instrument"], return_inverse=True)
     common = np.zeros(len(ids), SCALE)
     common["instrument"] = ids
+    if np.any((rows["price_scale"] > MAX_SCALE) | (rows["size_scale"] > MAX_SCALE)):
+        raise FrameError(f"a scale is above {MAX_SCALE}")
     np.maximum.at(common["price_scale"], at, rows["price_scale"])
     np.maximum.at(common["size_scale"], at, rows["size_scale"])
     return common
@@ -96,6 +109,10 @@ def _common_scales(tables: Sequence[Table]) -> Table:
 
 def _at_scales(frame: Frame, scales: Table) -> Table:
     own = np.sort(frame.scales, order="instrument")
+    instruments = frame.trades["instrument"]
+    row = np.searchsorted(own["instrument"], instruments)
+    if row.max() >= len(own) or np.any(own["instrument"][row] != instruments):
+        raise FrameError("a trade's instrument has no scales in its frame")
     at = np.searchsorted(scales["instrument"], own["instrument"])
     target = scales[at]
     if np.array_equal(own["price_scale"], target["price_scale"]) and np.array_equal(

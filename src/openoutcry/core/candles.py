@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from openoutcry.core.frames import Table
 from openoutcry.core.intervals import BASES, Interval
 from openoutcry.core.scales import INT64_MAX
-from openoutcry.errors import ScaleOverflowError
 
 Ints = NDArray[np.int64]
 Wide = NDArray[Any]  # int64, or Python integers (dtype object) where 64 bits are too few
@@ -23,7 +22,7 @@ class CandleColumns(Struct, frozen=True):
     """Candles as columns, one row per instrument and bucket, ascending by both.
 
     Prices at the instrument's price scale, volumes at its size scale, quote volumes at the sum of
-    both. Buckets in µs.
+    both. Buckets in µs. Volumes are exact: Python integers where 64 bits are too few.
     """
 
     instrument: Ints
@@ -32,10 +31,10 @@ class CandleColumns(Struct, frozen=True):
     high: Ints
     low: Ints
     close: Ints
-    volume: Ints
+    volume: Wide
     quote_volume: Wide
     trades: Ints
-    taker_buy_volume: Ints
+    taker_buy_volume: Wide
     taker_buy_quote_volume: Wide
     first_id: Ints
     last_id: Ints
@@ -55,23 +54,20 @@ def fold_all(trades: Table) -> dict[str, CandleColumns]:
 
 
 def as_rows(trades: Table) -> CandleColumns:
-    """Return each trade as a candle of its own, ascending by instrument and time.
-
-    Raises ScaleOverflowError where the sizes of a batch add up to more than 64 bits hold.
-    """
+    """Return each trade as a candle of its own, ascending by instrument and time."""
     order = _order(trades)
     if order is not None:
         trades = trades[order]
     price = trades["price"]
-    size = trades["size"]
-    if float(size.sum(dtype=np.float64)) > _SAFE:
-        raise ScaleOverflowError("the sizes of one batch add up to more than 64 bits")
+    size: Wide = trades["size"]
     bought = trades["side"] > 0
     quote: Wide
     if float(np.dot(price.astype(np.float64), size.astype(np.float64))) > _SAFE:
         quote = price.astype(object) * size.astype(object)
     else:
         quote = price * size
+    if float(size.sum(dtype=np.float64)) > _SAFE:
+        size = size.astype(object)
     return CandleColumns(
         instrument=trades["instrument"].astype(np.int64),
         bucket=trades["venue_time"],

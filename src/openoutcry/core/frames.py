@@ -2,7 +2,7 @@
 
 A frame is a header, then three little-endian numpy tables and a body, any of them empty:
 
-    header   magic, version, kind, counts, the time it was made, CRC-32 of all that follows
+    header   magic, version, kind, counts, the time it was made, CRC-32 of all the rest
     scales   SCALE rows: how many decimals each instrument's prices and sizes carry in this frame
     marks    MARK rows: what the frame's kind says about ids or times
     trades   TRADE rows
@@ -86,6 +86,7 @@ class Frame(Struct, frozen=True):
 MAGIC: Final = b"OC"
 VERSION: Final = 1
 _HEADER: Final = struct.Struct("<2sBBIIIIqI")
+_CRC_AT: Final = _HEADER.size - 4
 
 
 def empty(dtype: np.dtype[Any]) -> Table:
@@ -99,9 +100,8 @@ def encode(frame: Frame) -> bytes:
         (frame.scales.tobytes(), frame.marks.tobytes(), frame.trades.tobytes(), frame.body)
     )
     counts = (len(frame.scales), len(frame.marks), len(frame.trades), len(frame.body))
-    return (
-        _HEADER.pack(MAGIC, VERSION, frame.kind, *counts, frame.made_time, zlib.crc32(rest)) + rest
-    )
+    head = _HEADER.pack(MAGIC, VERSION, frame.kind, *counts, frame.made_time, 0)[:_CRC_AT]
+    return head + zlib.crc32(rest, zlib.crc32(head)).to_bytes(4, "little") + rest
 
 
 def decode(data: bytes) -> Frame:
@@ -122,7 +122,7 @@ def decode(data: bytes) -> Frame:
     if len(data) != _HEADER.size + sum(sizes):
         raise FrameError(f"frame of {len(data)} bytes should have {_HEADER.size + sum(sizes)}")
     view = memoryview(data)
-    if zlib.crc32(view[_HEADER.size :]) != crc:
+    if zlib.crc32(view[_HEADER.size :], zlib.crc32(view[:_CRC_AT])) != crc:
         raise FrameError("frame does not match its checksum")
     at_marks = _HEADER.size + sizes[0]
     at_trades = at_marks + sizes[1]

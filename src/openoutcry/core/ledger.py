@@ -46,7 +46,10 @@ class Gap(Struct):
 
 
 class Island(Struct):
-    """Ids `from_id`..`to_id` (but for gaps) and the venue times (µs) of the first and the last."""
+    """Ids `from_id`..`to_id` (but for gaps) and the venue times (µs) of the first and the last.
+
+    A trade just before it may bear the first one's time: only what is later than that is whole.
+    """
 
     from_id: int
     to_id: int
@@ -144,7 +147,13 @@ class Ledger(Struct):
                 gap.absent = union(gap.absent, gone)
                 gap.changed = True
         if times is not None and self.live is not None and from_id < self.live.from_id:
-            self._add_island(Island(from_id, min(to_id, self.live.from_id - 1), *times))
+            last = min(to_id, self.live.from_id - 1)
+            known = tuple((island.from_id, island.to_id) for island in self.islands)
+            never = subtract(((from_id, last),), known)
+            if never:
+                # Should one of them turn up after all, it has to count as new.
+                self.gaps.append(Gap(never[0][0], never[-1][1], (), *times, absent=never))
+            self._add_island(Island(from_id, last, *times))
 
     def head(self, newest_id: int, as_of: int) -> None:
         """The venue's newest trade id was `newest_id` (-1: none yet) at venue time `as_of` (µs)."""
@@ -173,9 +182,9 @@ class Ledger(Struct):
 
     def coverage(self) -> Coverage:
         """Return the times for which nothing can be missing."""
-        spans = [Span(base=0, start=i.from_time, end=i.to_time) for i in self.islands]
+        spans = [Span(base=0, start=i.from_time + 1, end=i.to_time) for i in self.islands]
         if self.live is not None:
-            spans.append(Span(base=0, start=self.live.from_time, end=self.heard_until))
+            spans.append(Span(base=0, start=self.live.from_time + 1, end=self.heard_until))
         return Coverage(
             spans=(*spans, *self.klines),
             gaps=tuple((gap.from_time, gap.to_time) for gap in self.gaps if gap.missing),

@@ -6,17 +6,17 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from openoutcry.core.scales import plain
+from openoutcry.core.scales import EXACT, plain
 from openoutcry.model import Quote
 
 
 class QuoteMessage(Struct, frozen=True, rename="camel"):
-    """A quote as it goes out: decimal strings, the venue's time in milliseconds."""
+    """A quote as it goes out: decimal strings without exponents, the venue's time in milliseconds."""
 
     symbol: str
-    original_price: Decimal
-    bid_price: Decimal
-    ask_price: Decimal
+    original_price: str
+    bid_price: str
+    ask_price: str
     timestamp: int
 
 
@@ -25,12 +25,12 @@ def make_quote(symbol: str, price: Decimal, spread: Decimal, venue_time: int) ->
 
     Exact: trailing zeros go, digits never. `venue_time` in µs.
     """
-    margin = price * spread
+    margin = EXACT.multiply(price, spread)
     return Quote(
         symbol=symbol,
         price=plain(price),
-        bid=plain(price - margin),
-        ask=plain(price + margin),
+        bid=plain(EXACT.subtract(price, margin)),
+        ask=plain(EXACT.add(price, margin)),
         venue_time=venue_time,
     )
 
@@ -39,8 +39,8 @@ def to_message(quote: Quote) -> QuoteMessage:
     """Return a quote in the shape of the `market:<SYMBOL>` channel."""
     return QuoteMessage(
         symbol=quote.symbol,
-        original_price=quote.price,
-        bid_price=quote.bid,
-        ask_price=quote.ask,
+        original_price=f"{quote.price:f}",
+        bid_price=f"{quote.bid:f}",
+        ask_price=f"{quote.ask:f}",
         timestamp=quote.venue_time // 1000,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from operator import itemgetter
 from typing import Final
 
@@ -16,13 +16,19 @@ Ints = NDArray[np.int64]
 
 MAX_SCALE: Final = 18
 INT64_MAX: Final = 2**63 - 1
+EXACT: Final = Context(prec=120, traps=[InvalidOperation, Inexact, Overflow])
+"""Decimal arithmetic that raises ArithmeticError where it would have to round."""
+
 POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 """10**k for k in 0..18."""
 
 
 def scale_of(number: Decimal) -> int:
     """Return how many decimal places `number` needs: 0.01000 needs 2, 100 needs 0."""
-    exponent = number.normalize().as_tuple().exponent
+    try:
+        exponent = number.normalize(EXACT).as_tuple().exponent
+    except ArithmeticError:
+        raise ScaleOverflowError(f"{number} has too many digits") from None
     if not isinstance(exponent, int):
         raise ProtocolError(f"{number} is not a finite number")
     return max(0, -exponent)
@@ -30,14 +36,21 @@ def scale_of(number: Decimal) -> int:
 
 def plain(number: Decimal) -> Decimal:
     """Return the same number without trailing zeros and without an exponent: 1E+2 becomes 100."""
-    number = number.normalize()
+    number = number.normalize(EXACT)
     exponent = number.as_tuple().exponent
-    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number
+    if isinstance(exponent, int) and exponent > 0:
+        return number.quantize(Decimal(1), context=EXACT)
+    return number
 
 
 def to_scaled(number: Decimal, scale: int) -> int:
     """Return `number` x 10**`scale`. Raises ScaleOverflowError where that loses or overflows."""
-    shifted = number.scaleb(scale)
+    if number and number.adjusted() + scale > 18:
+        raise ScaleOverflowError(f"{number} at scale {scale} does not fit 64 bits")
+    try:
+        shifted = number.scaleb(scale, EXACT)
+    except ArithmeticError:
+        raise ScaleOverflowError(f"{number} has too many digits") from None
     whole = int(shifted)
     if whole != shifted:
         raise ScaleOverflowError(f"{number} has more than {scale} decimal places")
@@ -62,10 +75,12 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Ints, int]:
     first = texts[0]
     places = len(first) - first.find(".") - 1 if "." in first else 0
     if places and _all_have_point_at(texts, -places - 1):
-        joined = " ".join(texts).replace(".", "")
+        written = " ".join(texts)
+        joined = written.replace(".", "")
         parts = joined.split(" ")
         plain = joined.isascii() and joined.replace(" ", "").isdigit()
-        if plain and len(parts) == len(texts) and max(map(len, parts)) <= 18:
+        one_point_each = len(written) - len(joined) == len(texts)
+        if plain and one_point_each and len(parts) == len(texts) and max(map(len, parts)) <= 18:
             return np.array(list(map(int, parts)), np.int64), places
     return _parse_slowly(texts)
 
@@ -118,13 +133,14 @@ def fit(values: Ints, scale: int, index: Ints, scales: Ints) -> tuple[Ints, Ints
     """
     wanted = scales[index]
     if np.any(wanted > scale):
-        values = rescale(values, scale, int(wanted.max()))
-        scale = int(wanted.max())
-    whole, rest = np.divmod(values, POWERS[scale - wanted])
+        # Each to its own: what one instrument needs must not overflow another's.
+        values = rescale(values, scale, np.maximum(wanted, scale))
+    spare = np.maximum(scale - wanted, 0)
+    whole, rest = np.divmod(values, POWERS[spare])
     if not rest.any():
         return whole, scales
     grown = scales.copy()
     for row in np.flatnonzero(rest).tolist():
         needed = scale_of(to_decimal(int(values[row]), scale))
         grown[index[row]] = max(int(grown[index[row]]), needed)
-    return values // POWERS[scale - grown[index]], grown
+    return values // POWERS[np.maximum(scale - grown[index], 0)], grown

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, Table, empty, encode
 from openoutcry.core.quotes import make_quote, to_message
 from openoutcry.core.scales import fit, rescale, to_decimal
+from openoutcry.errors import ScaleOverflowError
 from openoutcry.model import Instrument
 from openoutcry.services.feed_line import ConnectionGate, Line, Link
 from openoutcry.services.outlet import Outlet
@@ -162,17 +163,39 @@ class Feed:
         for link in links:
             assert link.socket is not None  # noqa: S101 - it has delivered data
             for received, messages in link.socket.take():
-                trades, controls = link.protocol.receive(messages)
                 self.stats.messages += len(messages)
-                for control in controls:
-                    self._control(link, control)
-                if trades is not None:
-                    tables += self._table(link, trades, received)
+                tables += self._read(link, messages, received)
         if tables:
             self._pass_on(np.concatenate([self._at_final_scales(one) for one in tables]))
         if self._outlet.crowded:
             self._hold(held=True)
             asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._let_go)
+
+    def _read(self, link: Link, messages: list[bytes], received: int) -> list[_Scaled]:
+        """Return the trades in `messages`; what does not fit 64 bits harms nothing beside it."""
+        try:
+            trades, controls = link.protocol.receive(messages)
+        except ScaleOverflowError as error:
+            if len(messages) == 1:
+                self._control(link, Control(ControlKind.MALFORMED, str(error)))
+                return []
+            # A coin with many decimals beside one counted in billions: no scale serves both.
+            return [one for each in messages for one in self._read(link, [each], received)]
+        for control in controls:
+            self._control(link, control)
+        return [] if trades is None else self._fitting(link, trades, received)
+
+    def _fitting(self, link: Link, trades: TradeColumns, received: int) -> list[_Scaled]:
+        try:
+            return list(self._table(link, trades, received))
+        except ScaleOverflowError as error:
+            if len(trades) == 1:
+                detail = f"trade {trades.trade_id[0]} of {trades.symbol[0]}: {error}"
+                self._control(link, Control(ControlKind.MALFORMED, detail))
+                return []
+            middle = len(trades) // 2
+            halves = (trades.part(0, middle), trades.part(middle, len(trades)))
+            return [one for half in halves for one in self._fitting(link, half, received)]
 
     def _let_go(self) -> None:
         """Read on when there is room again, else look again in a moment."""
@@ -221,12 +244,17 @@ class Feed:
     def _at_final_scales(self, one: _Scaled) -> Table:
         """Return rows at today's scales: one may have grown since, in this very flush."""
         rows, index = one.rows, one.rows["instrument"]
-        if one.price_scales is not self._price_scales:
-            old, new = one.price_scales[index], self._price_scales[index]
-            rows["price"] = rescale(rows["price"], old, new)
-        if one.size_scales is not self._size_scales:
-            old, new = one.size_scales[index], self._size_scales[index]
-            rows["size"] = rescale(rows["size"], old, new)
+        try:
+            if one.price_scales is not self._price_scales:
+                old, new = one.price_scales[index], self._price_scales[index]
+                rows["price"] = rescale(rows["price"], old, new)
+            if one.size_scales is not self._size_scales:
+                old, new = one.size_scales[index], self._size_scales[index]
+                rows["size"] = rescale(rows["size"], old, new)
+        except ScaleOverflowError as error:
+            self.stats.malformed += len(rows)
+            log.warning("trades do not fit their instrument's new scale", reason=str(error))
+            return rows[:0]
         return rows
 
     def _pass_on(self, rows: Table) -> None:

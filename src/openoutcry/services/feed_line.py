@@ -136,11 +136,15 @@ class Line:
         self._on_data = on_data
         self._on_ping = on_ping
         self.heard_since: int | None = None
+        self._overlap_until = 0.0
 
     @property
     def overlapping(self) -> bool:
-        """Whether two connections deliver the same trades just now."""
-        return len(self.links) > 1
+        """Whether two connections deliver the same trades, or did a moment ago.
+
+        What the old one has delivered may still be on its way on the new one.
+        """
+        return len(self.links) > 1 or time.monotonic() < self._overlap_until
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stay connected until `stop`."""
@@ -231,6 +235,7 @@ class Line:
             if not alive:
                 self.heard_since = None
             self._drop(old)
+            self._overlap_until = time.monotonic() + _OVERLAP_SECONDS
             log.info("connection rotated", symbols=len(self.symbols))
             return new
         return None

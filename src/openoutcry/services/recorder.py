@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream
 from openoutcry.core.batch import Recorded, record
-from openoutcry.core.frames import Frame, decode
+from openoutcry.core.frames import Frame, FrameKind, decode
+from openoutcry.core.klines import decode_klines
 from openoutcry.core.ledger import Ledger
 from openoutcry.errors import FrameError, OutcryError, ScaleOverflowError
 from openoutcry.model import Instrument
@@ -27,11 +28,15 @@ _WAIT_MS: Final = 1000
 _STANDBY_SECONDS: Final = 1.0
 _CAREFUL_ENTRIES: Final = 64
 _MOST_ENTRIES: Final = 512
+_LOOK_ROUND_SECONDS: Final = 2.0
 
 # What cannot be helped by trying again: the frame itself is wrong.
 _POISON: Final = (
     FrameError,
     ScaleOverflowError,
+    ArithmeticError,
+    LookupError,
+    ValueError,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
 )
@@ -134,15 +139,23 @@ class Recorder:
         self._ledgers = await store.ledgers()
         self._instruments = await store.instruments()
         self._count_gaps()
-        await self._stream.join(await store.position(self._stream.name))
+        await self._stream.join()
         await self._stream.claim()
         self.stats.owned = 1
         log.info("recorder owns the shard", shard=self._shard, instruments=len(self._ledgers))
         await self._finish_unfinished(store)
         backoff.reset()
         committing: asyncio.Task[None] | None = None
+        look_round = time.monotonic() + _LOOK_ROUND_SECONDS
         try:
             while not stop.is_set():
+                store.still_owned()
+                if time.monotonic() > look_round:
+                    if committing is not None:
+                        done, committing = committing, None
+                        await done
+                    await self._take_from_others(store)
+                    look_round = time.monotonic() + _LOOK_ROUND_SECONDS
                 entries = await self._stream.fresh(self._entries_wanted(), _WAIT_MS)
                 prepared = await self._prepare(entries, store) if entries else None
                 if committing is not None:
@@ -156,6 +169,12 @@ class Recorder:
         finally:
             if committing is not None:
                 await committing
+
+    async def _take_from_others(self, store: ShardStore) -> None:
+        """Record what a former owner read while it did not know yet that it had lost the shard."""
+        if await self._stream.left_by_others():
+            await self._stream.claim()
+            await self._finish_unfinished(store)
 
     async def _finish_unfinished(self, store: ShardStore) -> None:
         """Record what this or a dead consumer had read but not acknowledged."""
@@ -186,8 +205,8 @@ class Recorder:
                 await self._bury(entry, str(error))
         if not frames:
             return None
-        await self._know_instruments(frames, store)
         try:
+            await self._know_instruments(frames, store)
             recorded = record(frames, self._ledger)
         except _POISON as error:
             await self._isolate(good, error)
@@ -279,7 +298,9 @@ class _BatchRefusedError(OutcryError):
 
 
 def _instruments_of(frame: Frame) -> list[int]:
-    named: list[int] = frame.scales["instrument"].tolist()
+    named: list[int] = frame.scales["instrument"].tolist() + frame.marks["instrument"].tolist()
+    if frame.kind is FrameKind.KLINES:
+        named += [one.instrument for one in decode_klines(frame.body)]
     return named
 
 

@@ -28,6 +28,8 @@ LIMITS: Final = VenueLimits(
 STREAMS_PER_MESSAGE: Final = 200
 PATH: Final = "/ws"
 
+_YEAR_10000: Final = 253_402_300_800_000_000
+
 
 class _Trade(Struct, gc=False, tag_field="e", tag="trade"):
     """A `@trade` event: symbol, id, price, quantity, trade and event time, buyer is maker."""
@@ -78,6 +80,7 @@ class BinanceProtocol:
         """Return the trades in `messages`, in order, and everything else that matters.
 
         A message that cannot be read becomes a control of kind MALFORMED; the others are unharmed.
+        Raises ScaleOverflowError if no scale fits all of them; one by one they fit.
         """
         controls: list[Control] = []
         try:
@@ -125,7 +128,9 @@ class BinanceProtocol:
 def _columns(trades: list[_Trade]) -> TradeColumns:
     price, price_scale = parse_decimals([trade.p for trade in trades])
     size, size_scale = parse_decimals([trade.q for trade in trades])
-    times = np.array([trade.T for trade in trades], np.int64)
+    times = _to_us(np.array([trade.T for trade in trades], np.int64))
+    if times.min() < 0 or times.max() >= _YEAR_10000:
+        raise ProtocolError("a trade's time is outside the years 1970-9999")
     return TradeColumns(
         symbol=[trade.s for trade in trades],
         trade_id=np.array([trade.t for trade in trades], np.int64),
@@ -134,7 +139,7 @@ def _columns(trades: list[_Trade]) -> TradeColumns:
         size=size,
         size_scale=size_scale,
         side=_taker_side(np.array([trade.m for trade in trades], bool)),
-        venue_time=_to_us(times),
+        venue_time=times,
         event_time=max(_to_us_one(trades[-1].E), _to_us_one(trades[-1].T)),
     )
 

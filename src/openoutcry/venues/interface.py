@@ -43,6 +43,20 @@ class TradeColumns(Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.symbol)
 
+    def part(self, start: int, end: int) -> TradeColumns:
+        """Return the trades from `start` up to `end`, exclusive."""
+        return TradeColumns(
+            symbol=self.symbol[start:end],
+            trade_id=self.trade_id[start:end],
+            price=self.price[start:end],
+            price_scale=self.price_scale,
+            size=self.size[start:end],
+            size_scale=self.size_scale,
+            side=self.side[start:end],
+            venue_time=self.venue_time[start:end],
+            event_time=self.event_time,
+        )
+
 
 class ControlKind(Enum):
     """What a message that is no trade means."""
@@ -79,7 +93,11 @@ class VenueProtocol(Protocol):
         ...
 
     def receive(self, messages: Sequence[bytes]) -> tuple[TradeColumns | None, list[Control]]:
-        """Return the trades in `messages`, in order, and everything else that matters."""
+        """Return the trades in `messages`, in order, and everything else that matters.
+
+        Raises ScaleOverflowError, having taken nothing in, if the numbers of several messages do not
+        fit one scale; one message at a time they do.
+        """
         ...
 
     def ping_time(self, payload: bytes) -> int | None:

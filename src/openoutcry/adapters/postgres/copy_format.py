@@ -26,6 +26,7 @@ POSTGRES_EPOCH: Final = 946_684_800_000_000
 
 _GROUP: Final = 10_000
 _NEGATIVE: Final = 0x4000
+_INT64_MIN: Final = -(2**63)
 
 
 class Int(Struct, frozen=True):
@@ -73,6 +74,9 @@ def encode(fields: Sequence[Field]) -> bytes:
 
 def _parts(column: Field) -> list[tuple[str, str, Column | int]]:
     if isinstance(column, Int):
+        most = 2 ** (8 * column.width - 1)
+        if column.width < 8 and (column.values.min() < -most or column.values.max() >= most):
+            raise OverflowError(f"an integer does not fit {column.width} bytes")
         return [("length", ">i4", column.width), ("value", f">i{column.width}", column.values)]
     if isinstance(column, Timestamp):
         return [("length", ">i4", 8), ("value", ">i8", column.values - POSTGRES_EPOCH)]
@@ -84,6 +88,8 @@ def _numeric_parts(column: Numeric) -> list[tuple[str, str, Column | int]]:
     negative = values < 0
     signed = bool(negative.any())
     if signed:
+        if values.dtype != object and values.min() == _INT64_MIN:
+            values = values.astype(object)  # its absolute value takes 64 bits and a sign
         values = np.abs(values)
     deepest = int(scales.max())
     behind = -(-deepest // 4)
@@ -93,10 +99,10 @@ def _numeric_parts(column: Numeric) -> list[tuple[str, str, Column | int]]:
     else:
         powers = POWERS
     if np.all(scales == deepest):
-        whole, rest = np.divmod(values, powers[deepest])
+        whole, rest = _divmod(values, powers[deepest])
         rest = rest * powers[4 * behind - deepest]
     else:
-        whole, rest = np.divmod(values, powers[scales])
+        whole, rest = _divmod(values, powers[scales])
         rest = rest * powers[4 * behind - scales]
     groups = _groups(rest, behind)
     before = 0
@@ -117,11 +123,19 @@ def _numeric_parts(column: Numeric) -> list[tuple[str, str, Column | int]]:
     ]
 
 
+def _divmod(values: Column, by: Any) -> tuple[Column, Column]:
+    """Return quotients and remainders; numpy's own divmod knows no Python integers."""
+    if values.dtype == object:
+        return values // by, values % by
+    whole, rest = np.divmod(values, by)
+    return whole, rest
+
+
 def _groups(values: Column, count: int) -> list[Column]:
     """Return `count` columns of base-10000 digits of `values`, most significant first."""
     groups: list[Column] = []
     for _ in range(count - 1):
-        values, digits = np.divmod(values, _GROUP)
+        values, digits = _divmod(values, _GROUP)
         groups.append(digits)
     if count:
         groups.append(values)

@@ -95,7 +95,7 @@ class ShardStore:
 
     def __init__(self, connection: asyncpg.Connection[Any], shard: int) -> None:
         self._connection = connection
-        self._days: set[int] = set()
+        self._days: set[tuple[str, int]] = set()
         self.shard = shard
 
     @classmethod
@@ -107,6 +107,11 @@ class ShardStore:
         await connection.execute(_DELTA_TABLE)
         return cls(connection, shard)
 
+    def still_owned(self) -> None:
+        """Raise LostOwnershipError if the connection, and the shard with it, is gone."""
+        if self._connection.is_closed():
+            raise LostOwnershipError(f"the connection that owned shard {self.shard} is closed")
+
     async def instruments(self) -> dict[int, Instrument]:
         """Return every known instrument by its id."""
         rows = await self._connection.fetch(_INSTRUMENTS)
@@ -116,21 +121,13 @@ class ShardStore:
         """Return the ledgers of every instrument that has one, as last committed."""
         return await load_ledgers(self._connection)
 
-    async def position(self, stream: str) -> str | None:
-        """Return the last committed entry of `stream`, or None."""
-        found: str | None = await self._connection.fetchval(
-            "SELECT entry_id FROM stream_positions WHERE stream = $1", stream
-        )
-        return found
-
     async def commit(self, recorded: Recorded, stream: str, entry_id: str) -> None:
         """Write trades, candles, ledgers and the stream position in one transaction.
 
         When it returns, everything is durable; when it raises, nothing was written.
         """
+        self.still_owned()
         connection = self._connection
-        if connection.is_closed():
-            raise LostOwnershipError(f"the connection that owned shard {self.shard} is closed")
         trades, deltas = recorded.trades, recorded.deltas
         payload = _encode_trades(trades, recorded.scales) if len(trades) else b""
         delta_payload = _encode_deltas(deltas, recorded.scales) if deltas else b""
@@ -142,7 +139,9 @@ class ShardStore:
                 await connection.fetchval(_UPSERT_ALL)
                 await self._grow_scales(recorded.scales)
             for klines in recorded.klines:
-                await self._days_exist("candles_1s", klines.start, klines.end)
+                if klines.base == "1s":
+                    days = {candle.bucket // DAY for candle in klines.candles}
+                    await self._days_exist("candles_1s", days)
                 await seal(connection, klines)
             await write_changes(connection, recorded.changes)
             await connection.execute(_POSITION, stream, entry_id, len(trades))
@@ -161,20 +160,17 @@ class ShardStore:
 
     async def _make_room(self, trades: Table) -> None:
         """Create the partitions that the batch needs, should a job not have made them ahead."""
-        times = trades["venue_time"]
-        low, high = int(times.min()), int(times.max())
+        days = set(np.unique(trades["venue_time"] // DAY).tolist())
         for table in ("trades", "candles_1s"):
-            await self._days_exist(table, low, high)
+            await self._days_exist(table, days)
 
-    async def _days_exist(self, table: str, low: int, high: int) -> None:
-        wanted = set(range(low // DAY, high // DAY + 1))
-        if table == "candles_1s" and wanted <= self._days:
-            return
-        await self._connection.execute(
-            "SELECT outcry_make_room($1, $2, $3)", table, from_us(low), from_us(high)
-        )
-        if table == "candles_1s":
-            self._days |= wanted
+    async def _days_exist(self, table: str, days: set[int]) -> None:
+        # Day by day: between a stray trade's day and today may lie thousands.
+        for day in sorted(days):
+            if (table, day) not in self._days:
+                moment = from_us(day * DAY)
+                await self._connection.execute("SELECT outcry_make_room($1, $2, $2)", table, moment)
+                self._days.add((table, day))
 
 
 async def _copy(connection: asyncpg.Connection[Any], table: str, payload: bytes) -> None:

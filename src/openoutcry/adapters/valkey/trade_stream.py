@@ -34,12 +34,14 @@ class TradeStream:
         self._consumer = consumer
         self.name = trades_stream(shard)
 
-    async def join(self, position: str | None) -> None:
-        """Make the consumer group if need be, starting after `position` (None: from the start)."""
+    async def join(self) -> None:
+        """Make the consumer group if need be, starting with the oldest entry there is.
+
+        What was committed already is read again and found stored. To start after the committed
+        position would skip what a Valkey that lost its data, and whose clock is behind, has now.
+        """
         try:
-            await self._valkey.xgroup_create(
-                self.name, RECORDER_GROUP, id=position or "0", mkstream=True
-            )
+            await self._valkey.xgroup_create(self.name, RECORDER_GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -70,11 +72,21 @@ class TradeStream:
         return await self._read(b">", count, wait_ms)
 
     async def done(self, ids: Sequence[bytes]) -> None:
-        """Acknowledge entries, and let the stream forget what lies before the last of them."""
+        """Acknowledge entries, and let the stream forget what lies before the last of them.
+
+        Nothing is forgotten that anybody has read and not acknowledged: it may still be claimed.
+        """
         pipeline = self._valkey.pipeline(transaction=False)
         pipeline.xack(self.name, RECORDER_GROUP, *ids)
-        pipeline.xtrim(self.name, minid=ids[-1], approximate=True)
-        await pipeline.execute()
+        pipeline.xpending(self.name, RECORDER_GROUP)
+        _, pending = await pipeline.execute()
+        oldest = pending["min"] or ids[-1]
+        await self._valkey.xtrim(self.name, minid=oldest, approximate=True)
+
+    async def left_by_others(self) -> bool:
+        """Return whether another consumer has read entries that it has not acknowledged."""
+        pending = await self._valkey.xpending(self.name, RECORDER_GROUP)
+        return any(one["name"].decode() != self._consumer for one in pending["consumers"] or ())
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Put an entry on the dead-letter stream with its reason, then acknowledge it."""

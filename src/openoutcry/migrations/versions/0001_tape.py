@@ -88,7 +88,7 @@ CREATE TABLE watermarks (
 """
 
 # What is known beside the watermark's island. base: the finest stored interval it is good for, in
-# seconds; 0 for trades (which then also name their ids).
+# seconds; 0 for trades (which then also name their ids: two islands may start at the same time).
 COVERAGE = """
 CREATE TABLE coverage (
     instrument_id int NOT NULL REFERENCES instruments,
@@ -97,7 +97,7 @@ CREATE TABLE coverage (
     to_time       timestamptz NOT NULL,
     from_id       bigint,
     to_id         bigint,
-    PRIMARY KEY (instrument_id, base, from_time),
+    UNIQUE NULLS NOT DISTINCT (instrument_id, base, from_time, from_id),
     CHECK (from_time <= to_time),
     CHECK ((base = 0) = (from_id IS NOT NULL AND to_id IS NOT NULL))
 )
