@@ -11,7 +11,7 @@ from openoutcry.adapters.postgres.instruments import read, register
 from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.core.batch import record
 from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, Table, empty
-from openoutcry.core.intervals import DAY
+from openoutcry.core.intervals import DAY, SECOND
 from openoutcry.core.klines import Klines, encode_klines
 from openoutcry.core.ledger import Ledger
 from openoutcry.model import Instrument
@@ -40,8 +40,10 @@ def make_trades(instruments: Iterable[Instrument], count: int, seed: int = 7) ->
     rng = np.random.default_rng(seed)
     tables = []
     for instrument in instruments:
-        steps = rng.choice([0, 1, 333_333, 999_999, 7_000_001, 600_000_001], count)
-        times = START + np.cumsum(steps * 3 * DAY // steps.sum()) - 1
+        steps = rng.choice([0, 1, 333_333, 999_999, 7_000_001], count)
+        pauses = rng.random(count) < 0.1
+        steps[pauses] += (3 * DAY - steps.sum()) // pauses.sum()
+        times = START - SECOND + np.cumsum(steps)
         trades = np.empty(count, TRADE)
         trades["venue_time"] = times
         trades["received_time"] = times + rng.integers(1, 10**6, count)

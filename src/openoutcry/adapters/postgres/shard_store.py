@@ -35,6 +35,11 @@ CREATE TEMP TABLE IF NOT EXISTS candle_delta (
 ) ON COMMIT DELETE ROWS
 """
 
+# TimescaleDB gives a statement up that unpacks more than 100,000 rows of compressed chunks. A batch of
+# late trades that touches many days may need more, and it would be refused for ever. Elsewhere this
+# sets a name that nobody reads.
+_NO_LIMIT: Final = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+
 _COLUMNS: Final = (
     "instrument_id, bucket, open, high, low, close, volume, quote_volume, trades,"
     " taker_buy_volume, taker_buy_quote_volume, first_trade_id, last_trade_id"
@@ -105,6 +110,7 @@ class ShardStore:
         if not owned:
             return None
         await connection.execute(_DELTA_TABLE)
+        await connection.execute(_NO_LIMIT)
         return cls(connection, shard)
 
     async def instruments(self) -> dict[int, Instrument]:
