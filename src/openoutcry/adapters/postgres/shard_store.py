@@ -36,9 +36,12 @@ CREATE TEMP TABLE IF NOT EXISTS candle_delta (
 """
 
 # TimescaleDB gives a statement up that unpacks more than 100,000 rows of compressed chunks. A batch of
-# late trades that touches many days may need more, and it would be refused for ever. Elsewhere this
-# sets a name that nobody reads.
-_NO_LIMIT: Final = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+# late trades that touches many days may need more, and it would be refused for ever. A server without
+# the setting has no such row.
+_NO_LIMIT: Final = """
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction'
+"""
 
 _COLUMNS: Final = (
     "instrument_id, bucket, open, high, low, close, volume, quote_volume, trades,"
