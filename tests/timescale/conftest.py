@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,40 +36,55 @@ sys.path.append(str(HERE.parent / "adapters" / "postgres"))
 
 
 @pytest.fixture(scope="session")
-def timescale() -> Iterator[str]:
-    """The URL of a migrated TimescaleDB; skips where Node or its packages are missing."""
+def start_timescale() -> Callable[[], AbstractContextManager[str]]:
+    """What starts a database that TimescaleDB can be created in; a context of its URL.
+
+    Skips where Node or its packages are missing.
+    """
     node = shutil.which("node", path=_PATH)
     if node is None:
         pytest.skip("no node to run TimescaleDB in")
     if not PACKAGES.is_dir():
         pytest.skip(f"TimescaleDB is missing: run `npm ci --ignore-scripts` in {HERE}")
-    server = subprocess.Popen(
-        [node, "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    try:
-        port = json.loads(server.stdout.readline() or "{}").get("port")
-        assert port, f"TimescaleDB did not start: {server.wait(10)}"
-        url = f"postgresql://postgres@127.0.0.1:{port}/template1"
+
+    @contextmanager
+    def start() -> Iterator[str]:
+        server = subprocess.Popen(
+            [node, "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            port = json.loads(server.stdout.readline() or "{}").get("port")
+            assert port, f"TimescaleDB did not start: {server.wait(10)}"
+            yield f"postgresql://postgres@127.0.0.1:{port}/template1"
+        finally:
+            server.stdin.close()
+            server.wait(20)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def timescale(start_timescale: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """The URL of a migrated TimescaleDB."""
+    with start_timescale() as url:
+        _run(_execute(url, "CREATE EXTENSION timescaledb"))
         _run(migrate.upgrade(url))
         yield url
-    finally:
-        server.stdin.close()
-        server.wait(20)
 
 
 @pytest.fixture
 def database_url(timescale: str) -> str:
     """The URL of the TimescaleDB, its tables empty and their ids back at 1."""
-    _run(_empty(timescale))
+    _run(_execute(timescale, f"TRUNCATE {TABLES} RESTART IDENTITY"))
     return timescale
 
 
-async def _empty(url: str) -> None:
+async def _execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url, timeout=30)
     try:
-        await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+        await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import asyncpg
 import pytest
@@ -11,12 +12,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from hypertables import chunks
 from openoutcry.adapters.postgres import migrate
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.intervals import DAY, SECOND
 from openoutcry.services.maintenance import maintain_once
-from tape import START
+
+from .hypertables import chunks
+from .tape import START
 
 pytestmark = pytest.mark.timescale
 
@@ -164,3 +166,19 @@ async def test_down_and_up_again(database_url: str) -> None:
     finally:
         await step(database_url, command.upgrade, "head")
     assert await migrate.current_revision(database_url) == migrate.head_revision()
+
+
+async def test_installed_but_not_started_with_is_not_used(
+    start_timescale: Callable[[], AbstractContextManager[str]],
+) -> None:
+    """A server that merely could be given the extension gets native partitions, and works."""
+    with start_timescale() as url:
+        await migrate.upgrade(url)
+        connection = await asyncpg.connect(url)
+        for table in TABLES:
+            sql = "SELECT relkind = 'p' FROM pg_class WHERE oid = $1::regclass"
+            assert await connection.fetchval(sql, table)
+            made = "SELECT outcry_make_room($1, $2, $2)"
+            assert await connection.fetchval(made, table, from_us(START)) == 1
+            await insert(connection, table, START)
+        await connection.close()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from e2e.audit import TRADES, candle_differences
-from hypertables import chunks, compress
 from openoutcry.adapters.postgres.base_rows import BucketKey, read_rows
 from openoutcry.adapters.postgres.times import from_us, to_us
 from openoutcry.core.frames import Table
@@ -18,7 +17,9 @@ from openoutcry.core.intervals import BASES, DAY, INTERVALS, MINUTE, SECOND
 from openoutcry.core.klines import Klines
 from openoutcry.core.rollup import merge
 from openoutcry.model import Candle, Instrument
-from tape import START, STREAM, Tape, list_markets, make_trades, send_badly
+
+from .hypertables import chunks, compress
+from .tape import START, STREAM, Tape, list_markets, make_trades, send_badly
 
 pytestmark = pytest.mark.timescale
 
@@ -181,7 +182,9 @@ async def test_klines_seal_their_buckets(
     if compressed:
         await compress(db, "candles_1s")
     length = INTERVALS[base].length
-    first = to_us(await db.fetchval("SELECT bucket FROM candles_1m ORDER BY bucket OFFSET 9 LIMIT 1"))
+    first = to_us(
+        await db.fetchval("SELECT bucket FROM candles_1m ORDER BY bucket OFFSET 9 LIMIT 1")
+    )
     sealed = [kline(first + n * length) for n in range(3)]
     klines = Klines(market.id, base, first, first + max(3 * length, MINUTE), sealed)
     await tape.commit(tape.klines(klines))
