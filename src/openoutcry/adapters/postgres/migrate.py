@@ -49,6 +49,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
         command.upgrade(config, revision)
         connection.commit()
     finally:
+        connection.rollback()  # a step that failed would otherwise hide behind the unlock's failure
         connection.exec_driver_sql("SELECT pg_advisory_unlock(7381500)")
         connection.commit()
 

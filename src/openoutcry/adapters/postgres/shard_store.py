@@ -35,6 +35,14 @@ CREATE TEMP TABLE IF NOT EXISTS candle_delta (
 ) ON COMMIT DELETE ROWS
 """
 
+# TimescaleDB gives a statement up that unpacks more than 100,000 rows of compressed chunks. A batch of
+# late trades that touches many days may need more, and it would be refused for ever. A server without
+# the setting has no such row.
+_NO_LIMIT: Final = """
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction'
+"""
+
 _COLUMNS: Final = (
     "instrument_id, bucket, open, high, low, close, volume, quote_volume, trades,"
     " taker_buy_volume, taker_buy_quote_volume, first_trade_id, last_trade_id"
@@ -105,6 +113,7 @@ class ShardStore:
         if not owned:
             return None
         await connection.execute(_DELTA_TABLE)
+        await connection.execute(_NO_LIMIT)
         return cls(connection, shard)
 
     def still_owned(self) -> None:

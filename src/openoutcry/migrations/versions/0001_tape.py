@@ -1,7 +1,7 @@
 """The tape: instruments, trades, base candles, watermarks, coverage and the gap ledger.
 
-Where the `timescaledb` extension is available, trades and 1s candles are hypertables; elsewhere they
-are range partitions of a day. Both answer to the same two functions, `outcry_make_room` (partitions
+Where the server runs with `timescaledb`, trades and 1s candles are hypertables; elsewhere they are
+range partitions of a day. Both answer to the same two functions, `outcry_make_room` (partitions
 ahead of time) and `outcry_drop_older` (retention), so that no other SQL needs to know.
 """
 
@@ -190,8 +190,21 @@ RETURNS int LANGUAGE sql AS
 """
 
 
+# Installed files alone do not make an extension: a server that was not started with its library cuts
+# the connection at CREATE EXTENSION. Who may not see what it was started with has to try.
+TIMESCALE = """
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+    OR EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+       AND coalesce((SELECT setting LIKE '%timescaledb%' FROM pg_settings
+                     WHERE name = 'shared_preload_libraries'), true)
+"""
+
+# The Apache build has hypertables, but neither compression nor jobs.
+COMPRESSES = "SELECT current_setting('timescaledb.license') <> 'apache'"
+
+
 def upgrade() -> None:
-    timescale = _timescale()
+    timescale = _is(TIMESCALE)
     if timescale:
         op.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     op.execute(INSTRUMENTS)
@@ -204,6 +217,9 @@ def upgrade() -> None:
     if timescale:
         for table, column in PARTITIONED.items():
             _hypertable(table, column)
+        if _is(COMPRESSES):
+            _compress("trades", "venue_time, trade_id")
+            _compress("candles_1s", "bucket")
         op.execute(TIMESCALE_MAKE_ROOM)
         op.execute(TIMESCALE_DROP_OLDER)
     else:
@@ -222,11 +238,8 @@ def downgrade() -> None:
         op.execute(f"DROP TABLE {table}")
 
 
-def _timescale() -> bool:
-    found = op.get_bind().execute(
-        text("SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'")
-    )
-    return bool(found.scalar())
+def _is(sql: str) -> bool:
+    return bool(op.get_bind().execute(text(sql)).scalar())
 
 
 def _hypertable(table: str, column: str) -> None:
@@ -234,7 +247,9 @@ def _hypertable(table: str, column: str) -> None:
         f"SELECT create_hypertable('{table}', '{column}', create_default_indexes => false,"
         " chunk_time_interval => interval '1 day')"
     )
-    order = "venue_time, trade_id" if table == "trades" else "bucket"
+
+
+def _compress(table: str, order: str) -> None:
     op.execute(
         f"ALTER TABLE {table} SET (timescaledb.compress,"
         f" timescaledb.compress_segmentby = 'instrument_id',"
