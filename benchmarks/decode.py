@@ -1,4 +1,4 @@
-"""Decoding alone: raw trade messages of the real recording into columns, beside the bare JSON decoder."""
+"""Decoding alone: the real recording's messages into columns, beside the bare JSON decoder."""
 
 from __future__ import annotations
 

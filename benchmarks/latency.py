@@ -92,8 +92,15 @@ async def measure(rate: int, seconds: float, running: engines.Engines) -> None:
     }
     here = Path(__file__).parent
     commands = [
-        [str(here / "ticking.py"), "--port", str(EXCHANGE), "--rate", str(rate),
-         "--symbols", ",".join(SYMBOLS)],
+        [
+            str(here / "ticking.py"),
+            "--port",
+            str(EXCHANGE),
+            "--rate",
+            str(rate),
+            "--symbols",
+            ",".join(SYMBOLS),
+        ],
         *(["-m", "openoutcry", "run", role] for role in ("recorder", "hub", "feed")),
     ]
     with tempfile.TemporaryFile() as log:

@@ -30,9 +30,18 @@ async def run_once(count: int, folder: Path) -> dict[str, float]:
             connection, [Instrument(0, "binance", s, s[:-4], "USDT", 2, 5) for s in SYMBOLS]
         )
         blaster = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "blaster.py"), "--port", "18911",
-             "--count", str(count), "--symbols", ",".join(SYMBOLS)],
-            stdout=subprocess.PIPE, text=True,
+            [
+                sys.executable,
+                str(Path(__file__).parent / "blaster.py"),
+                "--port",
+                "18911",
+                "--count",
+                str(count),
+                "--symbols",
+                ",".join(SYMBOLS),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert blaster.stdout is not None
         blaster.stdout.readline()
@@ -44,12 +53,14 @@ async def run_once(count: int, folder: Path) -> dict[str, float]:
             "OUTCRY_BINANCE_REST_URL": "http://127.0.0.1:9",
             "OUTCRY_BACKFILL": "false",
         }
-        roles = {}
+        roles: dict[str, subprocess.Popen[bytes]] = {}
         for role in ("recorder", "feed"):
             log = (folder / f"{role}.log").open("wb")
             roles[role] = subprocess.Popen(
                 [sys.executable, "-m", "openoutcry", "run", role],
-                env=environment, stdout=log, stderr=log,
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
         try:
             began = float(blaster.stdout.readline().split()[1])
@@ -68,7 +79,9 @@ async def run_once(count: int, folder: Path) -> dict[str, float]:
             await verify(connection, count)
             return {"trades/s": count / took, **cpu}
         finally:
-            for process in (*roles.values(), blaster):
+            blaster.kill()
+            blaster.wait()
+            for process in roles.values():
                 process.kill()
                 process.wait()
             await connection.close()

@@ -41,9 +41,7 @@ class _Session(WSListener):
             due = int((time.perf_counter() - began) * self._rate)
             while sent < due:
                 symbol = self._symbols[sent % len(self._symbols)]
-                transport.send(
-                    WSMsgType.TEXT, message(symbol, first + sent // len(self._symbols))
-                )
+                transport.send(WSMsgType.TEXT, message(symbol, first + sent // len(self._symbols)))
                 sent += 1
             await asyncio.sleep(TICK)
 

@@ -183,7 +183,8 @@ def _verified(ledger: Ledger, mark: np.void, frame: Frame) -> None:
     rows = frame.trades[frame.trades["instrument"] == mark["instrument"]]
     times = rows["venue_time"]
     span = (int(times.min()), int(times.max())) if len(rows) else None
-    ledger.verified(int(mark["low"]), int(mark["high"]), span)
+    since = int(mark["since"])
+    ledger.verified(int(mark["low"]), int(mark["high"]), span, since or None)
 
 
 _MARKS: Final[Mapping[FrameKind, Callable[[Ledger, np.void, Frame], None]]] = {

@@ -51,6 +51,7 @@ MARK: Final = np.dtype(
         ("low", "<i8"),
         ("high", "<i8"),
         ("trade_id", "<i8"),
+        ("since", "<i8"),
     ]
 )
 """A statement about one instrument; what the fields mean is the kind's. Ranges are inclusive."""
@@ -65,7 +66,8 @@ class FrameKind(IntEnum):
     """Marks low..high: venue times (µs) in which the feed listened without a break; trade_id: the
     newest id it passed on in that time, -1 for none."""
     VERIFIED = 2
-    """Marks low..high: trade ids; `trades` are all that the venue has in those ranges."""
+    """Marks low..high: trade ids; `trades` are all that the venue has in those ranges. since: if not
+    0, nothing happened between that venue time (µs) and the first of them."""
     HEAD = 3
     """Marks trade_id: the venue's newest at venue time high (µs), -1 for none yet."""
     KLINES = 4

@@ -132,12 +132,14 @@ class Ledger(Struct):
         else:
             self.hole_since = since
 
-    def verified(self, from_id: int, to_id: int, times: tuple[int, int] | None) -> None:
+    def verified(
+        self, from_id: int, to_id: int, times: tuple[int, int] | None, since: int | None = None
+    ) -> None:
         """The venue has no other trades in these ids than those already absorbed.
 
         What is still missing in them is absent for good. Ids that lie before the live island become
         an island of their own; `times` (µs) are those of the range's first and last trade, None if
-        it has none.
+        it has none. With `since` (µs) there is nothing between that time and the range's first trade.
         """
         span: Range = (from_id, to_id)
         for gap in self.gaps:
@@ -154,6 +156,8 @@ class Ledger(Struct):
                 # Should one of them turn up after all, it has to count as new.
                 self.gaps.append(Gap(never[0][0], never[-1][1], (), *times, absent=never))
             self._add_island(Island(from_id, last, *times))
+        if since is not None:
+            self._whole_since(from_id, since)
 
     def head(self, newest_id: int, as_of: int) -> None:
         """The venue's newest trade id was `newest_id` (-1: none yet) at venue time `as_of` (µs)."""
@@ -253,6 +257,12 @@ class Ledger(Struct):
                 gap.changed = True
                 fresh |= found
         return fresh
+
+    def _whole_since(self, from_id: int, since: int) -> None:
+        for island in (*self.islands, self.live):
+            if island is not None and island.from_id == from_id and island.from_time >= since:
+                island.from_time = since - 1
+                self.moved = self.islands_changed = True
 
     def _open_gap(self, from_id: int, to_id: int, from_time: int, to_time: int) -> None:
         low, high = min(from_time, to_time), max(from_time, to_time)

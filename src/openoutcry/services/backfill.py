@@ -113,15 +113,18 @@ class Backfill:
         """Fetch the trades between the start of the first minute and the first trade heard."""
         body = await self._rest.get(binance_rest.first_aggregate(instrument.symbol, start // 1000))
         found = binance_rest.parse_aggregate(body)
-        low = found[0] if found else first_id
+        low = min(found[0] if found else first_id, first_id)
+        since = start
         while low < first_id:
             body = await self._rest.get(binance_rest.historical_trades(instrument.symbol, low))
             trades = binance_rest.parse_trades(instrument.symbol, body)
             if trades is None or int(trades.trade_id[-1]) < low:
                 return
             high = min(first_id - 1, int(trades.trade_id[-1]))
-            await self._put(instrument.id, verified_frame(instrument, trades, low, high))
-            low = high + 1
+            await self._put(instrument.id, verified_frame(instrument, trades, low, high, since))
+            low, since = high + 1, 0
+        if since:
+            await self._put(instrument.id, verified_frame(instrument, None, low, low, since))
 
     async def _put(self, instrument: int, frame: Frame) -> None:
         await add_frame(self._valkey, instrument % self._shards, frame)

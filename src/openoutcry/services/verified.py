@@ -14,9 +14,12 @@ from openoutcry.venues.interface import TradeColumns
 
 
 def verified_frame(
-    instrument: Instrument, trades: TradeColumns | None, low: int, high: int
+    instrument: Instrument, trades: TradeColumns | None, low: int, high: int, since: int = 0
 ) -> Frame:
-    """Return a frame of `trades` that vouches for ids low..high; trades outside are left out."""
+    """Return a frame of `trades` that vouches for ids low..high; trades outside are left out.
+
+    With `since` it also says that nothing happened between that venue time (µs) and the first.
+    """
     rows = empty(TRADE)
     price_scale, size_scale = instrument.price_scale, instrument.size_scale
     if trades is not None:
@@ -37,6 +40,7 @@ def verified_frame(
         rows["side"] = trades.side[inside]
     mark = np.zeros(1, MARK)
     mark["instrument"], mark["low"], mark["high"] = instrument.id, low, high
+    mark["since"] = since
     scales = np.array([(instrument.id, price_scale, size_scale)], SCALE)
     return Frame(FrameKind.VERIFIED, now_us(), scales, mark, rows)
 

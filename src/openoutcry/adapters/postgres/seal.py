@@ -14,13 +14,29 @@ _SEAL: Final = """
 INSERT INTO candles_{base}
     (instrument_id, bucket, open, high, low, close, volume, quote_volume, trades,
      taker_buy_volume, taker_buy_quote_volume, first_trade_id, last_trade_id, sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, true)
+SELECT $1, bucket, open, high, low, close, volume, quote_volume, trades, bought, bought_quote,
+       0, 0, true
+FROM unnest($2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[],
+            $7::numeric[], $8::numeric[], $9::bigint[], $10::numeric[], $11::numeric[])
+     AS k (bucket, open, high, low, close, volume, quote_volume, trades, bought, bought_quote)
 ON CONFLICT (instrument_id, bucket) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
     taker_buy_volume = excluded.taker_buy_volume,
     taker_buy_quote_volume = excluded.taker_buy_quote_volume, sealed = true
 """
+
+_FIGURES: Final = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_volume",
+    "trades",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+)
 
 # A longer candle that contains sealed ones is the sum of the next shorter ones: those hold both the
 # klines and the trades around them.
@@ -47,25 +63,14 @@ WHERE NOT candles_{base}.sealed
 
 async def seal(connection: asyncpg.Connection[Any], klines: Klines) -> None:
     """Write `klines` as final rows and renew the longer candles; part of the caller's transaction."""
-    await connection.executemany(
-        _SEAL.format(base=klines.base),
-        [
-            (
-                klines.instrument,
-                from_us(c.bucket),
-                c.open,
-                c.high,
-                c.low,
-                c.close,
-                c.volume,
-                c.quote_volume,
-                c.trades,
-                c.taker_buy_volume,
-                c.taker_buy_quote_volume,
-            )
-            for c in klines.candles
-        ],
-    )
+    candles = klines.candles
+    if candles:
+        await connection.execute(
+            _SEAL.format(base=klines.base),
+            klines.instrument,
+            [from_us(candle.bucket) for candle in candles],
+            *([getattr(candle, name) for candle in candles] for name in _FIGURES),
+        )
     shorter = klines.interval
     for longer in BASES:
         if longer.length > shorter.length:
