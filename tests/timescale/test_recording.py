@@ -56,8 +56,8 @@ async def test_late_and_repeated_trades_end_in_the_same_rows(db: asyncpg.Connect
     assert new == len(trades)
     await assert_stored(db, instruments, trades)
     assert (await chunks(db, "trades"), await chunks(db, "candles_1s")) == (4, 4)
-    position = await db.fetchval("SELECT entry_id FROM stream_positions WHERE stream = $1", STREAM)
-    assert position == "12-0"
+    position = await db.fetchrow("SELECT stream, entry_id, trades FROM stream_positions")
+    assert tuple(position) == (STREAM, "12-0", len(trades))
 
 
 async def test_ledgers_come_back_as_they_were_written(db: asyncpg.Connection) -> None:
