@@ -57,7 +57,7 @@ def frame_of(
             kind,
             0,
             np.array(scales, SCALE) if scales else empty(SCALE),
-            np.array(list(marks), MARK) if marks else empty(MARK),
+            np.array([(*mark, 0) for mark in marks], MARK) if marks else empty(MARK),
             np.array(rows, TRADE) if rows else empty(TRADE),
         )
     )

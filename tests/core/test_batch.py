@@ -150,7 +150,7 @@ def test_impossible_scales_are_frame_errors() -> None:
 
 def test_no_frames_add_nothing() -> None:
     """Marks for an instrument without trades change nothing that is written."""
-    marks = np.array([(1, 0, 5, 9, 3)], MARK)
+    marks = np.array([(1, 0, 5, 9, 3, 0)], MARK)
     heard = Frame(FrameKind.HEARD, 0, empty(SCALE), marks, empty(TRADE))
     recorded = record([heard], Ledgers().__getitem__)
     assert (len(recorded.trades), recorded.deltas, recorded.klines) == (0, [], [])

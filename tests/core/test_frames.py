@@ -26,7 +26,7 @@ frames = st.builds(
     kind=st.sampled_from(FrameKind),
     made_time=I8,
     scales=table(SCALE, U4, U2, U2),
-    marks=table(MARK, U4, U4, I8, I8, I8),
+    marks=table(MARK, U4, U4, I8, I8, I8, I8),
     trades=table(TRADE, I8, I8, I8, I8, I8, U4, I4),
     body=st.binary(max_size=40),
 )
@@ -36,7 +36,7 @@ SAMPLE = encode(
         FrameKind.VERIFIED,
         1_723_161_255_342_000,
         np.array([(7, 2, 5)], SCALE),
-        np.array([(7, 0, 1, 2, 0)], MARK),
+        np.array([(7, 0, 1, 2, 0, 0)], MARK),
         np.array([(5, 6, 1, 100, 200, 7, 1), (5, 6, 2, 101, 201, 7, -1)], TRADE),
         b"body",
     )

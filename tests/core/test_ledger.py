@@ -280,3 +280,30 @@ def test_changes_stay_as_they_were_taken() -> None:
     assert change.live == Island(1, 5, 10, 50)
     assert [gap.missing for gap in change.gaps] == [((3, 4),)]
     assert isinstance(change.gaps[0].gap, Gap)
+
+
+def test_a_gap_behind_a_head_reaches_to_the_newest_trade() -> None:
+    """What was missed while deaf may be as late as the venue's newest trade: no bucket until then."""
+    ledger = Ledger(1)
+    ledger.absorb(np.array([1, 2]), np.array([10, 20]))
+    ledger.heard(50, 60, -1)
+    ledger.head(5, 50, 75)
+    assert [(gap.from_id, gap.to_id, gap.from_time, gap.to_time) for gap in ledger.gaps] == [
+        (3, 5, 20, 75)
+    ]
+    assert not ledger.coverage().covers(60, 70, 10)
+
+
+def test_a_minute_is_whole_from_where_the_venue_says_nothing_happened_before() -> None:
+    """The venue's first trade since a time, absorbed or already known, makes that time whole."""
+    ledger = Ledger(1)
+    ledger.absorb(np.array([7, 8]), np.array([130, 140]))
+    assert not ledger.coverage().covers(100, 140, 10)
+    ledger.absorb(np.array([5, 6]), np.array([110, 120]))
+    ledger.verified(5, 6, (110, 120), since=100)
+    assert ledger.coverage().covers(100, 140, 10)
+    other = Ledger(2)
+    other.absorb(np.array([7, 8]), np.array([130, 140]))
+    other.verified(7, 7, None, since=100)
+    assert other.coverage().covers(100, 140, 10)
+    assert not other.coverage().covers(90, 140, 10)

@@ -102,7 +102,7 @@ class Tape:
 
     def verified(self, instrument: int, low: int, high: int) -> Frame:
         """Return the venue's word that it has no trades in these ids."""
-        mark = np.array([(instrument, 0, low, high, 0)], MARK)
+        mark = np.array([(instrument, 0, low, high, 0, 0)], MARK)
         return Frame(FrameKind.VERIFIED, 0, self.scales, mark, empty(TRADE))
 
     def klines(self, klines: Klines) -> Frame:

@@ -172,18 +172,19 @@ def _apply_marks(frame: Frame, ledger_of: Callable[[int], Ledger]) -> list[Ledge
 
 
 def _heard(ledger: Ledger, mark: np.void, _frame: Frame) -> None:
-    ledger.heard(int(mark["low"]), int(mark["high"]), int(mark["trade_id"]))
+    newest = int(mark["trade_id"])
+    ledger.heard(int(mark["low"]), int(mark["high"]), newest, int(mark["time"]))
 
 
 def _head(ledger: Ledger, mark: np.void, _frame: Frame) -> None:
-    ledger.head(int(mark["trade_id"]), int(mark["high"]))
+    ledger.head(int(mark["trade_id"]), int(mark["high"]), int(mark["time"]))
 
 
 def _verified(ledger: Ledger, mark: np.void, frame: Frame) -> None:
     rows = frame.trades[frame.trades["instrument"] == mark["instrument"]]
     times = rows["venue_time"]
     span = (int(times.min()), int(times.max())) if len(rows) else None
-    since = int(mark["since"])
+    since = int(mark["time"])
     ledger.verified(int(mark["low"]), int(mark["high"]), span, since or None)
 
 

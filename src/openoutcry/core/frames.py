@@ -51,7 +51,7 @@ MARK: Final = np.dtype(
         ("low", "<i8"),
         ("high", "<i8"),
         ("trade_id", "<i8"),
-        ("since", "<i8"),
+        ("time", "<i8"),
     ]
 )
 """A statement about one instrument; what the fields mean is the kind's. Ranges are inclusive."""
@@ -64,12 +64,13 @@ class FrameKind(IntEnum):
     """Trades as they came from the live feed."""
     HEARD = 1
     """Marks low..high: venue times (µs) in which the feed listened without a break; trade_id: the
-    newest id it passed on in that time, -1 for none."""
+    newest id it passed on in that time, -1 for none; time: that trade's venue time."""
     VERIFIED = 2
-    """Marks low..high: trade ids; `trades` are all that the venue has in those ranges. since: if not
+    """Marks low..high: trade ids; `trades` are all that the venue has in those ranges. time: if not
     0, nothing happened between that venue time (µs) and the first of them."""
     HEAD = 3
-    """Marks trade_id: the venue's newest at venue time high (µs), -1 for none yet."""
+    """Marks trade_id: the venue's newest id, -1 for none yet; time: that trade's venue time (µs);
+    high: a venue time before which no other trade can have been missed."""
     KLINES = 4
     """Body: the venue's own final candles (`core.klines`)."""
 

@@ -113,16 +113,17 @@ class Ledger(Struct):
             self._extend(ids[start:], times[start:])
         return fresh
 
-    def heard(self, since: int, until: int, newest_id: int) -> None:
+    def heard(self, since: int, until: int, newest_id: int, newest_time: int = 0) -> None:
         """The feed listened without a break from venue time `since` to `until` (µs).
 
-        `newest_id` is the newest id that it passed on in that time (-1: none). If that is not stored,
-        it was lost on the way (a bus that crashed, a full stream), which is a gap like any other.
+        `newest_id` is the newest id that it passed on in that time (-1: none), of `newest_time` (µs).
+        If that is not stored, it was lost on the way (a bus that crashed, a full stream), which is
+        a gap like any other.
         """
         if self.live is None:
             return
         if newest_id > self.live.to_id:
-            self.head(newest_id, max(until, self.heard_until))
+            self.head(newest_id, max(until, self.heard_until), newest_time)
         if until <= self.heard_until:
             return
         self.moved = True
@@ -159,15 +160,19 @@ class Ledger(Struct):
         if since is not None:
             self._whole_since(from_id, since)
 
-    def head(self, newest_id: int, as_of: int) -> None:
-        """The venue's newest trade id was `newest_id` (-1: none yet) at venue time `as_of` (µs)."""
+    def head(self, newest_id: int, as_of: int, newest_time: int = 0) -> None:
+        """The venue's newest trade was `newest_id` (-1: none yet), of `newest_time`, after `as_of`.
+
+        Both in µs of the venue's time. What is missing up to that id may have happened as late as it.
+        """
         if self.live is None or as_of < self.heard_until:
             return
         self.moved = True
         if newest_id > self.live.to_id:
-            self._open_gap(self.live.to_id + 1, newest_id, self.live.to_time, as_of)
+            latest = max(as_of, newest_time)
+            self._open_gap(self.live.to_id + 1, newest_id, self.live.to_time, latest)
             self.live.to_id = newest_id
-            self.live.to_time = as_of
+            self.live.to_time = latest
         self.heard_until = as_of
         self.hole_since = None
 

@@ -82,6 +82,7 @@ class Feed:
         self._price_scales = np.array([one.price_scale for one in instruments], np.int64)
         self._size_scales = np.array([one.size_scale for one in instruments], np.int64)
         self._newest = np.full(len(instruments), -1, np.int64)
+        self._newest_time = np.zeros(len(instruments), np.int64)
         self._overlap: set[tuple[int, int]] = set()
         self._outlet = outlet
         self._options = options
@@ -297,6 +298,7 @@ class Feed:
             if ids[at] <= self._newest[which]:
                 continue
             self._newest[which] = ids[at]
+            self._newest_time[which] = rows["venue_time"][at]
             symbol = self._instruments[which].symbol
             price = to_decimal(int(rows["price"][at]), int(self._price_scales[which]))
             venue_time = int(rows["venue_time"][at])
@@ -335,6 +337,7 @@ class Feed:
         marks["instrument"] = self._ids[index]
         marks["low"], marks["high"] = since, until
         marks["trade_id"] = self._newest[index]
+        marks["time"] = self._newest_time[index]
         shard_of = marks["instrument"] % self._options.shards
         for shard in np.unique(shard_of).tolist():
             frame = Frame(

@@ -104,8 +104,8 @@ class Repair:
         self.stats.requests += 1
         body = await self._rest.get(binance_rest.newest_aggregate(instrument.symbol))
         found = binance_rest.parse_aggregate(body)
-        newest = found[1] if found else -1
-        await self._put(instrument.id, head_frame(instrument, newest, hole.since))
+        _, newest, newest_time = found or (-1, -1, 0)
+        await self._put(instrument.id, head_frame(instrument, newest, newest_time, hole.since))
 
     async def _fill(self, gap: OpenGap) -> None:
         for low, high in gap.missing:

@@ -40,15 +40,16 @@ def verified_frame(
         rows["side"] = trades.side[inside]
     mark = np.zeros(1, MARK)
     mark["instrument"], mark["low"], mark["high"] = instrument.id, low, high
-    mark["since"] = since
+    mark["time"] = since
     scales = np.array([(instrument.id, price_scale, size_scale)], SCALE)
     return Frame(FrameKind.VERIFIED, now_us(), scales, mark, rows)
 
 
-def head_frame(instrument: Instrument, newest_id: int, as_of: int) -> Frame:
-    """Return a frame that says what the venue's newest trade id was at venue time `as_of` (µs)."""
+def head_frame(instrument: Instrument, newest_id: int, newest_time: int, as_of: int) -> Frame:
+    """Return a frame that says what the venue's newest trade was, some time after `as_of` (µs)."""
     mark = np.zeros(1, MARK)
     mark["instrument"], mark["trade_id"], mark["high"] = instrument.id, newest_id, as_of
+    mark["time"] = newest_time
     return Frame(FrameKind.HEAD, now_us(), empty(SCALE), mark, empty(TRADE))
 
 
