@@ -9,6 +9,7 @@ STAMPS := $(VENV)/stamps
 NODE_OK := $(shell node -e 'const [a,b]=process.versions.node.split(".");process.exit(a>20||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 FRONTEND := $(wildcard frontend/package.json)
 CLIENT := $(wildcard clients/typescript/package.json)
+TIMESCALE := $(wildcard tests/timescale/package.json)
 WEB_SOURCES := $(if $(FRONTEND),$(shell find frontend clients/typescript -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null))
 UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--quiet --upgrade --custom-compile-command 'make lock'
@@ -25,7 +26,7 @@ setup: $(STAMPS)/package $(if $(FRONTEND),$(STAMPS)/frontend) ## Make .venv from
 demo: setup ## Run everything against the exchange on localhost
 	$(BIN)/outcry up --sandbox
 
-test: setup lint $(if $(CLIENT),$(STAMPS)/client) ## Lint, then every test
+test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) ## Lint, then every test
 	$(BIN)/pytest
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)
 	$(if $(CLIENT),cd clients/typescript && $(NPM_IN) test)
@@ -84,4 +85,9 @@ $(STAMPS)/frontend: $(STAMPS)/node $(WEB_SOURCES)
 
 $(STAMPS)/client: $(STAMPS)/node $(WEB_SOURCES)
 	cd clients/typescript && $(NPM_IN) ci --no-audit --no-fund && $(NPM_IN) run check
+	@touch $@
+
+# A TimescaleDB in WebAssembly: the one thing that tests need and nothing else does.
+$(STAMPS)/timescale: $(STAMPS)/node tests/timescale/package-lock.json
+	cd tests/timescale && $(NPM_IN) ci --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -3,7 +3,7 @@
     python benchmarks/hub.py [--rounds 3] [--clients 1000] [--seconds 2]
 
 Everything runs in the same minutes, in turns: the server pinned to one core, a load client in C
-(wsload: `$OUTCRY_WSLOAD`, else ../shared/tools/wsload.c) to another. Peers: Node `ws`, installed
+(wsload: `$OUTCRY_TEST_WSLOAD`, else ../shared/tools/wsload.c) to another. Peers: Node `ws`, installed
 from npm into a temporary folder, and Starlette on uvicorn. The table has medians.
 """
 
@@ -194,11 +194,11 @@ def wait_for(port: int) -> None:
 
 def prepare(folder: Path) -> dict[str, Path]:
     """Compile the load client, install Node's `ws`; say what is missing and leave that out."""
-    places = [Path(os.environ["OUTCRY_WSLOAD"])] if "OUTCRY_WSLOAD" in os.environ else []
+    places = [Path(os.environ["OUTCRY_TEST_WSLOAD"])] if "OUTCRY_TEST_WSLOAD" in os.environ else []
     places += [parent / "shared" / "tools" / "wsload.c" for parent in HERE.parents]
     source = next((place for place in places if place.is_file()), None)
     if source is None or shutil.which("gcc") is None:
-        print("skipped: needs gcc and wsload.c (set OUTCRY_WSLOAD to it)")
+        print("skipped: needs gcc and wsload.c (set OUTCRY_TEST_WSLOAD to it)")
         raise SystemExit(0)
     tools = {"wsload": folder / "wsload"}
     subprocess.run(["gcc", "-O2", "-o", tools["wsload"], source], check=True)

@@ -162,7 +162,7 @@ def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES:
+        if not name.startswith(PREFIX) or name == "OUTCRY_CONFIG" or name.startswith(_TEST_PREFIX):
             continue
         key = name.removeprefix(PREFIX).lower()
         if key not in _KINDS:
@@ -180,4 +180,4 @@ def _known() -> str:
 
 
 _KINDS = Settings.__annotations__
-_OTHER_VARIABLES = frozenset({"OUTCRY_CONFIG", "OUTCRY_TEST_DATA"})
+_TEST_PREFIX = PREFIX + "TEST_"

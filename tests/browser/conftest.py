@@ -43,9 +43,9 @@ class HubControl(Protocol):
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from this machine; never downloaded here."""
-    path = os.environ.get("OUTCRY_CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("OUTCRY_TEST_CHROMIUM") or shutil.which("chromium")
     if path is None:
-        pytest.skip("there is no chromium on PATH; OUTCRY_CHROMIUM can name one")
+        pytest.skip("there is no chromium on PATH; OUTCRY_TEST_CHROMIUM can name one")
     if not (STATIC / "index.html").exists():
         pytest.skip("the dashboard is not built: make, or npm run build in frontend/")
     with sync_playwright() as playwright:

@@ -18,8 +18,8 @@ from .audit import assert_whole, candle_differences
 from .system import ALL_ROLES, System, eventually
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-RATE = float(os.environ.get("OUTCRY_CHAOS_RATE", "5000"))
-PAUSE = float(os.environ.get("OUTCRY_CHAOS_PAUSE", "4"))
+RATE = float(os.environ.get("OUTCRY_TEST_CHAOS_RATE", "5000"))
+PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "4"))
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
