@@ -25,6 +25,7 @@ from openoutcry.services.backoff import Backoff
 log = structlog.get_logger(__name__)
 
 _WAIT_MS: Final = 1000
+_LAST_WAIT_MS: Final = 1
 _STANDBY_SECONDS: Final = 1.0
 _CAREFUL_ENTRIES: Final = 64
 _MOST_ENTRIES: Final = 512
@@ -105,7 +106,10 @@ class Recorder:
         self.stats = RecorderStats()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Record until `stop`; outages of PostgreSQL and Valkey are waited out."""
+        """Record until `stop`, and then what is still on the stream.
+
+        Outages of PostgreSQL and Valkey are waited out.
+        """
         backoff = Backoff(first=0.1, most=5.0)
         while not stop.is_set():
             try:
@@ -148,7 +152,7 @@ class Recorder:
         committing: asyncio.Task[None] | None = None
         look_round = time.monotonic() + _LOOK_ROUND_SECONDS
         try:
-            while not stop.is_set():
+            while True:
                 store.still_owned()
                 if time.monotonic() > look_round:
                     if committing is not None:
@@ -156,7 +160,10 @@ class Recorder:
                         await done
                     await self._take_from_others(store)
                     look_round = time.monotonic() + _LOOK_ROUND_SECONDS
-                entries = await self._stream.fresh(self._entries_wanted(), _WAIT_MS)
+                wait_ms = _LAST_WAIT_MS if stop.is_set() else _WAIT_MS
+                entries = await self._stream.fresh(self._entries_wanted(), wait_ms)
+                if stop.is_set() and not entries:
+                    return
                 prepared = await self._prepare(entries, store) if entries else None
                 if committing is not None:
                     done, committing = committing, None
