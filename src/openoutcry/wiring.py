@@ -320,8 +320,7 @@ async def _rest(stack: AsyncExitStack, settings: Settings, valkey: Redis) -> Ven
     from openoutcry.venues.binance_rest import WEIGHT_PER_MINUTE
 
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    limit = int(WEIGHT_PER_MINUTE * settings.weight_share)
-    budget = WeightBudget(valkey, settings.venue, limit)
+    budget = WeightBudget(valkey, settings.venue, WEIGHT_PER_MINUTE, settings.weight_share)
     return VenueRest(session, settings.binance_rest_url, budget)
 
 

@@ -23,6 +23,9 @@ class Budget(Protocol):
     async def observed(self, used: int) -> None:
         """Note what the venue says has been used in this minute."""
 
+    async def allowed(self, limit: int) -> None:
+        """Note what the venue says it allows in a minute."""
+
     async def forbidden(self, seconds: float) -> None:
         """Note that the venue wants to be left alone for so long."""
 
@@ -34,6 +37,10 @@ class VenueRest:
         self._session = session
         self._base = base_url.rstrip("/")
         self._budget = budget
+
+    async def allowed(self, limit: int) -> None:
+        """Pass on to the budget what the venue says it allows in a minute."""
+        await self._budget.allowed(limit)
 
     async def get(self, request: Request) -> bytes:
         """Return the body of a 200 answer.

@@ -46,6 +46,11 @@ def weight_key(venue: str, minute: int) -> str:
     return f"weight:{{{venue}}}:{minute}"
 
 
+def weight_limit_key(venue: str) -> str:
+    """Return the key that holds the request weight a venue said it allows in a minute."""
+    return f"weight:{{{venue}}}:limit"
+
+
 def weight_block_key(venue: str) -> str:
     """Return the expiring key that stands while a venue wants no requests from us."""
     return f"weight:{{{venue}}}:blocked"

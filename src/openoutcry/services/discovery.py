@@ -103,6 +103,9 @@ async def _ask(rest: VenueRest, venue: str, symbols: Sequence[str]) -> list[Inst
         # One unknown name makes the venue refuse them all: ask for everything and say which it is.
         body = await rest.get(binance_rest.every_symbol())
     listed = binance_rest.parse_exchange_info(body)
+    limit = binance_rest.parse_weight_limit(body)
+    if limit is not None:
+        await rest.allowed(limit)
     for symbol in symbols:
         if symbol not in listed:
             close = difflib.get_close_matches(symbol, listed, n=3)

@@ -100,8 +100,16 @@ class _Symbol(Struct, rename="camel"):
     filters: list[_Filter] = []
 
 
-class _ExchangeInfo(Struct):
+class _RateLimit(Struct, rename="camel"):
+    rate_limit_type: str = ""
+    interval: str = ""
+    interval_num: int = 0
+    limit: int = 0
+
+
+class _ExchangeInfo(Struct, rename="camel"):
     symbols: list[_Symbol]
+    rate_limits: list[_RateLimit] = []
 
 
 class _Trade(Struct, rename="camel", gc=False):
@@ -122,6 +130,14 @@ def parse_exchange_info(body: bytes) -> dict[str, SymbolInfo]:
     """Return the symbols of an `exchangeInfo` answer by name."""
     info = _decode(body, _ExchangeInfo)
     return {symbol.symbol: _symbol_info(symbol) for symbol in info.symbols}
+
+
+def parse_weight_limit(body: bytes) -> int | None:
+    """Return the request weight a minute that an `exchangeInfo` answer allows, if it says."""
+    for one in _decode(body, _ExchangeInfo).rate_limits:
+        if (one.rate_limit_type, one.interval, one.interval_num) == ("REQUEST_WEIGHT", "MINUTE", 1):
+            return one.limit or None
+    return None
 
 
 def parse_trades(symbol: str, body: bytes) -> TradeColumns | None:
