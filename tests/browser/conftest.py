@@ -40,9 +40,12 @@ class HubControl(Protocol):
         """Bring it back at the same address."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium from this machine; never downloaded here."""
+    """Chromium from this machine; never downloaded here.
+
+    Playwright's synchronous side keeps an event loop running: it must end with these tests.
+    """
     path = os.environ.get("OUTCRY_TEST_CHROMIUM") or shutil.which("chromium")
     if path is None:
         pytest.skip("there is no chromium on PATH; OUTCRY_TEST_CHROMIUM can name one")
