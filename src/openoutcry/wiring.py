@@ -110,7 +110,9 @@ async def _recorder(settings: Settings, stop: asyncio.Event) -> None:
 
         keep = {"trades": settings.retention_trades_days, "candles_1s": settings.retention_1s_days}
         async with TaskGroup() as tasks:
-            tasks.create_task(report("recorder", partial(figures, recorders), valkey, stop))
+            tasks.create_task(
+                report("recorder", partial(figures, recorders, announcer), valkey, stop)
+            )
             tasks.create_task(announcer.run(stop))
             tasks.create_task(maintain(connect, keep, stop))
             tasks.create_task(Repair(connect, valkey, rest, shards).run(stop, active))

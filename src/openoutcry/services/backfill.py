@@ -31,8 +31,12 @@ _NEW: Final = """
 SELECT i.id, i.venue, i.symbol, i.base, i.quote, i.price_scale, i.size_scale,
        w.first_id, w.first_time
 FROM instruments AS i JOIN watermarks AS w ON w.instrument_id = i.id
-WHERE NOT EXISTS (SELECT FROM coverage AS c WHERE c.instrument_id = i.id AND c.base > 0)
+WHERE (SELECT count(DISTINCT base) FROM coverage AS c WHERE c.instrument_id = i.id AND base > 0) < $1
+   OR date_trunc('minute', w.first_time + interval '1 microsecond') <> w.first_time
+      + interval '1 microsecond'
 """
+"""Instruments whose klines of some interval, or the beginning of whose first minute, are not there:
+new ones, and those whose backfill was interrupted."""
 
 
 class Backfill:
@@ -80,7 +84,7 @@ class Backfill:
             await connection.close(timeout=2)
 
     async def _once(self, connection: asyncpg.Connection[Any]) -> None:
-        for row in await connection.fetch(_NEW):
+        for row in await connection.fetch(_NEW, len(_INTERVALS)):
             if row["id"] in self._done:
                 continue
             fields = dict(row)

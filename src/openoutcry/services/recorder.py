@@ -20,6 +20,7 @@ from openoutcry.core.klines import decode_klines
 from openoutcry.core.ledger import Ledger
 from openoutcry.errors import FrameError, OutcryError, ScaleOverflowError
 from openoutcry.model import Instrument
+from openoutcry.services.announcer import Announcer
 from openoutcry.services.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -278,7 +279,7 @@ class Recorder:
 
 
 def figures(
-    recorders: Sequence[Recorder],
+    recorders: Sequence[Recorder], announcer: Announcer
 ) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
     """Return counters and gauges of all shards of a process, for the status board."""
     stats = [recorder.stats for recorder in recorders]
@@ -289,6 +290,8 @@ def figures(
         "batches": sum(s.batches for s in stats),
         "dead_letters": sum(s.dead_letters for s in stats),
         "commit_seconds": sum(s.commit_seconds for s in stats),
+        "messages_announced": announcer.published,
+        "messages_not_announced": announcer.dropped,
     }
     gauges = {
         "shards_owned": sum(s.owned for s in stats),
