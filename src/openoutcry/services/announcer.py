@@ -28,15 +28,16 @@ log = structlog.get_logger(__name__)
 _MOST_BUCKETS: Final = 64
 _MOST_TRADE_MESSAGES: Final = 4096
 _REST_SHARE: Final = 4
+_AGAIN_SECONDS: Final = 0.5
 
 
 class Announcer:
     """Publishes after commits, in a task of its own: the recorder never waits for it.
 
-    Candle rows are read back from the store, so a live candle is the stored row. Under load they are
-    conflated: one instrument's dirty buckets (at most 64 of each length, the newest) go out together,
-    and reading takes at most a fifth of the time. Trade messages wait in a queue of 4096; when it is
-    full the oldest go, counted.
+    Trades go out at once, as frames; they wait in a queue of 4096, and when it is full, or Valkey
+    away, the oldest go, counted. Candle rows are read back from the store, so a live candle is the
+    stored row. Under load they are conflated: one instrument's dirty buckets (at most 64 of each
+    length, the newest) go out together, and reading takes at most a fifth of the time.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class Announcer:
         self._dirty: dict[int, dict[str, set[int]]] = {}
         self._coverage: dict[int, Coverage] = {}
         self._instruments: dict[int, Instrument] = {}
-        self._wake = asyncio.Event()
+        self._trades_wait = asyncio.Event()
+        self._candles_wait = asyncio.Event()
         self.published = 0
         self.dropped = 0
 
@@ -68,27 +70,41 @@ class Announcer:
             self._note_klines(klines.instrument, [candle.bucket for candle in klines.candles])
         if len(recorded.trades):
             self._note_trades(recorded)
-        self._wake.set()
+            self._trades_wait.set()
+        self._candles_wait.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; what cannot be read or sent just now is tried again."""
-        connection: asyncpg.Connection[Any] | None = None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_trades(stop))
+            tasks.create_task(self._run_candles(stop))
+
+    async def _run_trades(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            try:
-                await asyncio.wait_for(self._wake.wait(), 0.5)
-            except TimeoutError:
+            if not await _woken(self._trades_wait):
                 continue
-            self._wake.clear()
-            started = time.perf_counter()
             try:
                 await self._publish_trades()
+            except (OSError, RedisError) as error:
+                log.warning("trades are not announced", reason=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _run_candles(self, stop: asyncio.Event) -> None:
+        connection: asyncpg.Connection[Any] | None = None
+        while not stop.is_set():
+            if not await _woken(self._candles_wait):
+                continue
+            started = time.perf_counter()
+            try:
                 if connection is None or connection.is_closed():
                     connection = await self._connect()
                 await self._publish_candles(connection)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
-                log.warning("announcing is interrupted", reason=f"{type(error).__name__}: {error}")
-                self._wake.set()
-                await asyncio.sleep(0.5)
+                log.warning(
+                    "candles wait to be announced", reason=f"{type(error).__name__}: {error}"
+                )
+                self._candles_wait.set()
+                await asyncio.sleep(_AGAIN_SECONDS)
             await asyncio.sleep(_REST_SHARE * (time.perf_counter() - started))
         if connection is not None:
             await connection.close(timeout=2)
@@ -119,7 +135,11 @@ class Announcer:
             pipeline = self._valkey.pipeline(transaction=False)
             for channel, data in messages:
                 pipeline.publish(channel, data)
-            await pipeline.execute()
+            try:
+                await pipeline.execute()
+            except BaseException:
+                self.dropped += len(messages)
+                raise
             self.published += len(messages)
 
     async def _publish_candles(self, connection: asyncpg.Connection[Any]) -> None:
@@ -153,3 +173,13 @@ class Announcer:
         for instrument, bases in dirty.items():
             for name, buckets in bases.items():
                 self._dirty.setdefault(instrument, {}).setdefault(name, set()).update(buckets)
+
+
+async def _woken(event: asyncio.Event) -> bool:
+    """Return whether `event` was set within half a second, and clear it."""
+    try:
+        await asyncio.wait_for(event.wait(), 0.5)
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
