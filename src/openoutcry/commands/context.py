@@ -57,11 +57,12 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def told() -> Iterator[None]:
     """Turn what drivers raise when a store is away into StoreUnavailableError."""
-    import asyncpg
     from redis.exceptions import RedisError
+
+    from openoutcry.adapters.postgres.outages import OUTAGES
 
     try:
         yield
-    except (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*OUTAGES, RedisError) as error:
         text = logs.mask(str(error)) or type(error).__name__
         raise StoreUnavailableError(f"A store cannot be used just now: {text}") from error

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.base_rows import BucketKey, read_rows
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.core.batch import Recorded
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.coverage import Coverage
@@ -99,7 +100,7 @@ class Announcer:
                 if connection is None or connection.is_closed():
                     connection = await self._connect()
                 await self._publish_candles(connection)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+            except (*OUTAGES, RedisError) as error:
                 log.warning(
                     "candles wait to be announced", reason=f"{type(error).__name__}: {error}"
                 )

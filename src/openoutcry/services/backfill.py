@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.times import to_us
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
@@ -71,7 +72,7 @@ class Backfill:
                     await self._once(connection)
             except RateLimitedError as error:
                 pause = min(60.0, max(1.0, error.retry_after))
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+            except (*OUTAGES, RedisError) as error:
                 log.warning("backfill is interrupted", reason=f"{type(error).__name__}: {error}")
             except OutcryError as error:
                 pause = 5.0

@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.intervals import DAY
 
@@ -36,7 +37,7 @@ async def maintain(
                 await maintain_once(connection, keep_days, time.time_ns() // 1000)
             finally:
                 await connection.close(timeout=2)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except OUTAGES as error:
             log.warning("housekeeping is put off", reason=f"{type(error).__name__}: {error}")
         try:
             await asyncio.wait_for(stop.wait(), _PERIOD_SECONDS)

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream
 from openoutcry.core.batch import Recorded, record
@@ -43,14 +44,7 @@ _POISON: Final = (
     asyncpg.IntegrityConstraintViolationError,
 )
 # What passes: an engine that is restarting, a shard that somebody else took over.
-_PASSING: Final = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    RedisError,
-    OutcryError,
-)
+_PASSING: Final = (*OUTAGES, RedisError, OutcryError)
 
 
 class Announce(Protocol):

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.open_gaps import Hole, OpenGap, holes, open_gaps
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
@@ -72,7 +73,7 @@ class Repair:
                 self.stats.held_back += 1
                 pause = min(60.0, max(1.0, error.retry_after))
                 log.info("repair waits for weight", reason=str(error), seconds=round(pause))
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+            except (*OUTAGES, RedisError) as error:
                 log.warning("repair is interrupted", reason=f"{type(error).__name__}: {error}")
             except OutcryError as error:
                 pause = 3.0

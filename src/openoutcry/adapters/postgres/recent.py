@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.coverage import Coverage, Span
 from openoutcry.core.intervals import BASES
@@ -130,5 +131,5 @@ class RecentReader:
 async def _ask(question: Awaitable[T]) -> T:
     try:
         return await question
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except OUTAGES as error:
         raise StoreUnavailableError(f"PostgreSQL: {error}") from error
