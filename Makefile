@@ -34,7 +34,7 @@ test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/ti
 lint: $(STAMPS)/package ## ruff, mypy and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy $(wildcard src tests benchmarks)
+	$(BIN)/mypy $(wildcard src tests benchmarks examples)
 	$(BIN)/lint-imports
 
 format: $(STAMPS)/package ## Put code into shape
