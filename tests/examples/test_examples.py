@@ -74,7 +74,7 @@ def wait(work: Callable[[], Awaitable[T]]) -> T:
     """Run async work from a synchronous fixture or test."""
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(work())  # type: ignore[arg-type]
+        return loop.run_until_complete(work())
     finally:
         loop.close()
 
