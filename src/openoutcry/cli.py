@@ -158,7 +158,7 @@ def gaps(
 ) -> None:
     """Show where the tape has holes, and fill them from the exchange.
 
-    A running feed fills gaps by itself; --fill does it once, without one.
+    A running recorder fills gaps by itself; --fill does it once, without one.
 
     \b
     outcry gaps

@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_ws_url: str = ""
     """Hub address told to browsers, for a proxy in front; empty: same host, `ws_port`."""
     allowed_origins: list[str] = field(default_factory=list)
-    """Web origins that may open the hub besides the dashboard's own; `*` allows every one."""
+    """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
@@ -74,7 +74,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stream_max_mb: Positive = 1024
     """Hard cap of one trade stream in MiB; a full stream refuses new frames, repaired later."""
     recorder_batch: Annotated[int, Meta(ge=1, le=200_000)] = 20_000
-    """Most trades in one database transaction."""
+    """About how many trades go into one database transaction at most."""
     retention_trades_days: Annotated[int, Meta(ge=0)] = 0
     """Days to keep trades; 0 keeps them for good."""
     retention_1s_days: Annotated[int, Meta(ge=0)] = 30

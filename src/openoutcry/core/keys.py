@@ -4,7 +4,7 @@ Braces are Valkey Cluster hash tags: what must live together carries the same ta
 """
 
 DEAD_LETTERS = "trades_stream:dead"
-"""Stream of frames that could not be decoded: fields `frame`, `reason`, `stream`, `entry`."""
+"""Stream of frames that could not be decoded: fields `f`, `reason`, `stream`, `entry`."""
 
 RECORDER_GROUP = "recorder"
 """The consumer group on every trade stream."""
@@ -27,7 +27,7 @@ def market_channel(symbol: str) -> str:
 
 
 def candles_channel(symbol: str) -> str:
-    """Return the pub/sub channel of a symbol's committed base candles (see `core.channels`)."""
+    """Return the pub/sub channel of a symbol's committed base candles (see `core.candle_messages`)."""
     return f"candles:{symbol}"
 
 
