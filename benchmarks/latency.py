@@ -24,6 +24,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from openoutcry import engines
 from openoutcry.adapters.postgres import instruments, migrate
 from openoutcry.model import Instrument
+from scratch import scratch_engines
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 EXCHANGE, HUB = 18921, 18922
@@ -69,7 +70,7 @@ async def main() -> None:
     parser.add_argument("--rate", type=int, default=10_000, help="trades a second")
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
-    async with await engines.start(temporary=True) as running:
+    async with scratch_engines() as running:
         await migrate.upgrade(running.database_url)
         connection = await asyncpg.connect(running.database_url)
         await instruments.register(

@@ -2,7 +2,7 @@
 
 python benchmarks/pipeline.py                # three runs, each beside cryptofeed's backend
 python benchmarks/pipeline.py --no-peer
-python benchmarks/pipeline.py --fsync        # as in production: each commit waits for the disk
+python benchmarks/pipeline.py --no-fsync     # commits do not wait for the disk
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from openoutcry import engines
 from openoutcry.adapters.postgres import instruments, migrate
 from openoutcry.core.intervals import BASES
 from openoutcry.model import Instrument
+from scratch import scratch_engines
 
 SYMBOLS = [f"COIN{at}USDT" for at in range(50)]
 
@@ -44,9 +45,7 @@ async def run_once(
 
     Both use the same PostgreSQL, one after the other.
     """
-    data = Path(tempfile.mkdtemp(prefix="engines-", dir=folder))
-    data.chmod(0o711)  # for root: PostgreSQL's account passes through
-    async with await engines.start(data, temporary=not fsync) as running:
+    async with scratch_engines(fsync=fsync) as running:
         ours = await run_ours(running, count, folder)
         if peer is None:
             return ours, 0.0
@@ -150,17 +149,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--fsync", action="store_true", help="force commits to the disk")
+    parser.add_argument("--no-fsync", action="store_true", help="leave the disk out of it")
     parser.add_argument("--no-peer", action="store_true", help="leave cryptofeed out")
     parser.add_argument("--peer-count", type=int, default=300_000)
     options = parser.parse_args()
     results, peers = [], []
     with tempfile.TemporaryDirectory(prefix="outcry-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o711)
         peer = None if options.no_peer else get_peer(folder, options.peer_count)
         for at in range(options.runs):
-            ours, theirs = await run_once(options.count, folder, peer, fsync=options.fsync)
+            ours, theirs = await run_once(options.count, folder, peer, fsync=not options.no_fsync)
             results.append(ours["trades/s"])
             peers.append(theirs)
             shares = ", ".join(f"{k} {v:.0%}" for k, v in ours.items() if k != "trades/s")

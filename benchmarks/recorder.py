@@ -12,7 +12,6 @@ import numpy as np
 import uvloop
 from numpy.typing import NDArray
 
-from openoutcry import engines
 from openoutcry.adapters.postgres import instruments, migrate
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.trade_stream import TradeStream, add_frame
@@ -20,6 +19,7 @@ from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, empty
 from openoutcry.model import Instrument
 from openoutcry.services.announcer import Announcer
 from openoutcry.services.recorder import Recorder
+from scratch import scratch_engines
 
 SYMBOLS = 50
 
@@ -53,7 +53,7 @@ def make_frames(count: int, per_frame: int) -> list[Frame]:
 
 async def run_once(frames: list[Frame], count: int) -> float:
     """Return trades/s."""
-    async with await engines.start(temporary=True) as running:
+    async with scratch_engines() as running:
         await migrate.upgrade(running.database_url)
 
         async def dial() -> asyncpg.Connection:
