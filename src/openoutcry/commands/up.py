@@ -19,6 +19,7 @@ from openoutcry.commands.up_view import LiveView, PlainView
 from openoutcry.config import Settings
 from openoutcry.engines import Engines
 from openoutcry.errors import ConfigError, EngineError
+from openoutcry.nursery import Nursery, supported
 from openoutcry.supervisor import Supervisor
 
 ROLES = ("feed", "recorder", "hub", "api")
@@ -33,13 +34,20 @@ def up(overrides: dict[str, Any], *, sandbox: bool) -> None:
         settings = towards_sandbox(settings)
     roles = ("sandbox", *ROLES) if sandbox else ROLES
     _refuse_taken_ports(settings, sandbox=sandbox)
-    running = engines.prepare(
-        data_dir(settings), database_url=settings.database_url, valkey_url=settings.valkey_url
-    )
+    nursery = Nursery() if supported() else None
+    if nursery:
+        nursery.open()  # it imports while the engines' programs are looked for
     try:
-        asyncio.run(_up(settings, running, roles, began))
+        running = engines.prepare(
+            data_dir(settings), database_url=settings.database_url, valkey_url=settings.valkey_url
+        )
+        try:
+            asyncio.run(_up(settings, running, roles, nursery, began))
+        finally:
+            running.release()
     finally:
-        running.release()
+        if nursery:
+            nursery.close()
 
 
 def towards_sandbox(settings: Settings) -> Settings:
@@ -56,7 +64,13 @@ def towards_sandbox(settings: Settings) -> Settings:
     )
 
 
-async def _up(settings: Settings, running: Engines, roles: tuple[str, ...], began: float) -> None:
+async def _up(
+    settings: Settings,
+    running: Engines,
+    roles: tuple[str, ...],
+    nursery: Nursery | None,
+    began: float,
+) -> None:
     logs = data_dir(settings) / "logs"
     with suppress(FileExistsError):
         logs.mkdir(parents=True, mode=0o700)
@@ -65,7 +79,8 @@ async def _up(settings: Settings, running: Engines, roles: tuple[str, ...], bega
         style = "console" if console.is_terminal else "json"
         settings = structs.replace(settings, log_format=style)
     view = LiveView(console) if console.is_terminal else PlainView(console)
-    supervisor = Supervisor(settings, running, roles, logs, view.say)
+    start = nursery.start if nursery else None
+    supervisor = Supervisor(settings, running, roles, logs, view.say, start=start)
     view.children = supervisor.children
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -87,19 +102,28 @@ async def _up(settings: Settings, running: Engines, roles: tuple[str, ...], bega
 
 
 async def _announce(settings: Settings, view: PlainView, began: float) -> None:
-    """Say when the dashboard and the hub can be reached."""
+    """Say when the API reads the store and the hub can be reached."""
     host = _reachable(settings.host)
-    for port in (settings.port, settings.ws_port):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                break
+    for port, path in ((settings.port, "/api/v1/config"), (settings.ws_port, "")):
+        while not await _serves(host, port, path):
+            await asyncio.sleep(0.05)
     took = time.perf_counter() - began
     view.say("outcry", f"ready after {took:.1f} s: http://{host}:{settings.port}/")
+
+
+async def _serves(host: str, port: int, path: str) -> bool:
+    """Return whether something listens and, given a path, answers it with 200."""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            if not path:
+                return True
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: outcry\r\nConnection: close\r\n\r\n".encode())
+            return b" 200 " in await reader.readline()
+        finally:
+            writer.close()
+    except OSError:
+        return False
 
 
 def _refuse_taken_ports(settings: Settings, *, sandbox: bool) -> None:

@@ -15,7 +15,7 @@ from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError, VenueError, VenueUnavailableError
 from openoutcry.model import Instrument
-from openoutcry.services.backoff import Backoff
+from openoutcry.core.backoff import Backoff
 from openoutcry.venues import binance_rest
 
 log = structlog.get_logger(__name__)

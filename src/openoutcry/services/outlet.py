@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openoutcry.core.keys import FRAME_FIELD, LAST_QUOTES, market_channel, trades_stream
-from openoutcry.services.backoff import Backoff
+from openoutcry.core.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
