@@ -62,7 +62,9 @@ def main() -> None:
 def show(name: str, runs: list[Run]) -> None:
     """Print medians and ranges of one kind of run."""
     parts = [f"{name:<9} n={len(runs)}"]
-    for label, values in zip(("ready", "candle", "PSS", "CPU"), zip(*runs, strict=True), strict=True):
+    for label, values in zip(
+        ("ready", "candle", "PSS", "CPU"), zip(*runs, strict=True), strict=True
+    ):
         unit = "MB" if label == "PSS" else "s"
         shape = ".0f" if label == "PSS" else ".2f"
         low, mid, high = (f(values) for f in (min, statistics.median, max))
@@ -124,7 +126,9 @@ def first_candle(port: int, began: float) -> float:
             "endTime": now.isoformat(),
         }
         try:
-            with urlopen(f"http://127.0.0.1:{port}/candles?{urlencode(query)}", timeout=5) as answer:  # noqa: S310
+            with urlopen(
+                f"http://127.0.0.1:{port}/candles?{urlencode(query)}", timeout=5
+            ) as answer:
                 if json.loads(answer.read())["candles"]:
                     return time.perf_counter() - began
         except OSError:

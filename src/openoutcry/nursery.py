@@ -121,10 +121,12 @@ class Nursery:
         try:
             order = msgspec.json.encode(Order(number, role, dict(environment)))
             socket.send_fds(self._line, [order], [output])
-            return await born
+            ward: Ward = await born
         except OSError as error:
             self._lose()
             raise EngineError(f"The nursery cannot start {role}: {error.strerror}") from error
+        else:
+            return ward
         finally:
             self._born.pop(number, None)
 

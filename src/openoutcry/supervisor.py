@@ -58,10 +58,14 @@ class Process(Protocol):
     """A role's process, whoever its parent is; `returncode` is None while it lives."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """The process id, which may belong to somebody else once it has ended."""
+        ...
 
     @property
-    def returncode(self) -> int | None: ...
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal if it was killed."""
+        ...
 
     async def wait(self) -> int:
         """Return its exit code, minus the signal if it was killed."""
@@ -189,11 +193,11 @@ class Supervisor:
             if engine.running:
                 await self._sleep(_ENGINE_CHECK_SECONDS)
                 continue
-            pause = _pause(backoff, time.monotonic() - born)
+            seconds = pause(backoff, time.monotonic() - born)
             self._note(engine.name, State.RESTARTING)
             self.children[engine.name].restarts += 1
-            self._say("outcry", f"{engine.name} has died; starting it again in {pause:g} s")
-            await self._sleep(pause)
+            self._say("outcry", f"{engine.name} has died; starting it again in {seconds:g} s")
+            await self._sleep(seconds)
             if self._stop.is_set():
                 return
             born = time.monotonic()
@@ -222,12 +226,12 @@ class Supervisor:
                     self._failure = EngineError("No role can run; see above.")
                     self._stop.set()
                 return
-            pause = _pause(backoff, time.monotonic() - born)
+            seconds = pause(backoff, time.monotonic() - born)
             child.restarts += 1
             self._note(name, State.RESTARTING)
             why = f"signal {-code}" if code < 0 else f"exit code {code}"
-            self._say("outcry", f"{name} has ended ({why}); starting it again in {pause:g} s")
-            await self._sleep(pause)
+            self._say("outcry", f"{name} has ended ({why}); starting it again in {seconds:g} s")
+            await self._sleep(seconds)
 
     async def _live(self, name: str) -> int:
         """Run a role's process to its end; return its exit code, minus the signal if killed."""
@@ -319,7 +323,7 @@ class Supervisor:
                 await self._stop.wait()
 
 
-def _pause(backoff: Backoff, lived: float) -> float:
+def pause(backoff: Backoff, lived: float) -> float:
     """Return the seconds to wait after a life of `lived` seconds; a long one was a good one."""
     if lived >= _HEALTHY_SECONDS:
         backoff.reset()

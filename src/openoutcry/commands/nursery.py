@@ -25,49 +25,43 @@ from openoutcry.engines import die_with_parent
 from openoutcry.nursery import LONGEST_MESSAGE, Notice, Order
 
 # What each role can be forked after, in the order of import. The schema comes first: on a fresh
-# directory everybody waits for it, and it has a second of imports of its own (Alembic) to do.
+# directory everybody waits for it, and it has a second of imports of its own (Alembic) to do. The
+# API has the most to build; the rest is quick once it may begin.
 STAGES = (
     (
         ("openoutcry.commands.run", "openoutcry.adapters.postgres.readiness", "asyncpg"),
         ("migrate",),
     ),
     (
-        ("openoutcry.sandbox.server",),
+        ("openoutcry.adapters.valkey.readiness", "openoutcry.web.api.role"),
+        ("api",),
+    ),
+    (
+        (
+            "openoutcry.adapters.valkey.weight",
+            "openoutcry.adapters.venue_rest",
+            "openoutcry.sandbox.server",
+        ),
         ("sandbox",),
     ),
     (
         (
-            "aiohttp",
-            "openoutcry.adapters.valkey.readiness",
-            "openoutcry.adapters.valkey.weight",
-            "openoutcry.adapters.venue_rest",
-            "openoutcry.services.discovery",
-            "openoutcry.services.feed",
-            "openoutcry.services.outlet",
-            "openoutcry.services.status",
-            "openoutcry.venues.binance",
-        ),
-        ("feed",),
-    ),
-    (
-        (
+            "openoutcry.adapters.postgres.recent",
+            "openoutcry.adapters.valkey.trade_stream",
             "openoutcry.services.announcer",
             "openoutcry.services.backfill",
+            "openoutcry.services.discovery",
+            "openoutcry.services.feed",
             "openoutcry.services.maintenance",
+            "openoutcry.services.outlet",
             "openoutcry.services.recorder",
             "openoutcry.services.repair",
-        ),
-        ("recorder",),
-    ),
-    (
-        (
-            "openoutcry.adapters.postgres.recent",
+            "openoutcry.venues.binance",
             "openoutcry.web.hub.server",
             "openoutcry.web.hub.sources",
         ),
-        ("hub",),
+        ("feed", "recorder", "hub"),
     ),
-    (("openoutcry.web.api.role",), ("api",)),
 )
 _PR_SET_NAME = 15
 _ARGUMENTS = 47  # where /proc/self/stat says where the command line is, counted from 0
