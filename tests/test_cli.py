@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
 
 COMMANDS = ("up", "run", "import", "gaps", "status", "doctor", "bench", "db upgrade", "db current")
@@ -157,7 +159,7 @@ def test_up_and_stop(folder: Path, free_ports: Callable[[int], list[int]]) -> No
     ) as up:
         try:
             said = _until("ready after", up.stdout)
-            status = outcry("status", "--json", *place)
+            status = _all_up(place)
             second = outcry("up", "--sandbox", *place, OUTCRY_SANDBOX_PORT=rest)
             up.send_signal(signal.SIGTERM)
             rest_of_it = up.stdout.read() if up.stdout else ""
@@ -165,9 +167,45 @@ def test_up_and_stop(folder: Path, free_ports: Callable[[int], list[int]]) -> No
         finally:
             up.kill()
     assert said[-1].startswith("outcry"), "".join(said[-30:])
-    assert status.returncode == 0
+    assert status.returncode == 0, status.stdout
+    assert json.loads(status.stdout)["streams"]
     assert second.returncode == 1
     assert "stopping the engines" in rest_of_it
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of our death")
+def test_killed_supervisor_leaves_nothing(
+    folder: Path, free_ports: Callable[[int], list[int]]
+) -> None:
+    """`outcry up` killed with -9, early or late, takes the nursery, every role and engine along."""
+    for wanted in ("OpenOutcry", "ready after"):
+        api, hub, rest, ws = map(str, free_ports(4))
+        environ = {**ENVIRON, "OUTCRY_SANDBOX_PORT": rest, "OUTCRY_SANDBOX_WS_PORT": ws}
+        place = ("--data-dir", str(folder / "data"), "--port", api, "--ws-port", hub)
+        with subprocess.Popen(
+            [sys.executable, "-m", "openoutcry", "up", "--sandbox", *place],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+        ) as up:
+            _until(wanted, up.stdout)
+            offspring = psutil.Process(up.pid).children(recursive=True)
+            up.kill()
+        assert offspring
+        _, living = psutil.wait_procs(offspring, timeout=10)
+        assert not [each for each in living if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def _all_up(place: tuple[str, str]) -> subprocess.CompletedProcess[str]:
+    """Return the status once nothing is down, or the last one after ten seconds."""
+    deadline = time.monotonic() + 10
+    while True:
+        status = outcry("status", "--json", *place)
+        if status.returncode == 0 or time.monotonic() > deadline:
+            return status
 
 
 def _until(wanted: str, lines: IO[str] | None) -> list[str]:

@@ -15,9 +15,10 @@ import pytest
 
 from openoutcry import engines as engines_module
 from openoutcry.config import Settings
+from openoutcry.core.backoff import Backoff
 from openoutcry.engines import Engines
 from openoutcry.errors import EngineError
-from openoutcry.supervisor import Backoff, State, Supervisor
+from openoutcry.supervisor import State, Supervisor, pause, restarts, spawner
 
 # A role that says when it starts and when it is told to stop.
 ROLE = """
@@ -52,8 +53,8 @@ class Run:
             roles,
             logs,
             lambda name, line: self.said.append((name, line)),
-            command=lambda role: [sys.executable, "-c", ROLE, role],
-            backoff=lambda: Backoff(first=0.01, longest=0.05),
+            start=spawner(lambda role: [sys.executable, "-c", ROLE, role]),
+            backoff=lambda: Backoff(0.01, 0.05, jitter=0.0),
         )
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -138,11 +139,11 @@ async def test_a_dead_engine_comes_back(tmp_path: Path) -> None:
 
 
 def test_backoff_doubles_and_resets() -> None:
-    """Pauses double up to the cap; a life of a minute starts from the beginning."""
-    backoff = Backoff()
-    assert [backoff.pause(1) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert backoff.pause(61) == 0.5
-    assert backoff.pause(1) == 1
+    """Pauses double up to the cap, exactly; a life of a minute starts from the beginning."""
+    backoff = restarts()
+    assert [pause(backoff, 1) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert pause(backoff, 61) == 0.5
+    assert pause(backoff, 1) == 1
 
 
 @pytest.mark.parametrize("roles", [("hub",)])

@@ -172,14 +172,19 @@ def gaps(
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Print again every second.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show again every second, until Ctrl-C.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what every running process says of itself. Exit code 1 when none does.
+    """Show engines, roles, lag, trades and gaps. Exit code 1 when an engine or a role is down.
+
+    The roles are those that `outcry up` runs: feed, recorder, hub and api.
 
     \b
     outcry status
-    outcry status --json | jq '.[].gauges'
+    outcry status --watch
+    outcry status --json | jq .down
     """
     from openoutcry.commands.status import status as command
 
@@ -203,7 +208,7 @@ def doctor(data_dir: DataDir = None) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="decode, pipeline, recorder, hub, candles or latency.")
+        str, typer.Argument(help="decode, pipeline, recorder, hub, candles, latency or startup.")
     ],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="Passed on to the benchmark; put them after --.")

@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct, structs
 
 from openoutcry.config import Settings, to_environment
+from openoutcry.core.backoff import Backoff
 from openoutcry.engines import Engine, Engines, die_with_parent
 from openoutcry.errors import EngineError
 
@@ -25,6 +27,7 @@ USAGE_EXIT = 2
 """Exit code of a role that was asked for something impossible: trying again will not help."""
 
 _ENGINE_CHECK_SECONDS = 0.25
+_HEALTHY_SECONDS = 60.0
 _KEEP_LOG_BYTES = 16 << 20
 _LONGEST_LINE = 1 << 20
 
@@ -51,23 +54,56 @@ class Child(Struct):
     last_line: str = ""
 
 
-class Backoff(Struct):
-    """Pauses between restarts: doubled each time up to a cap, from the start after good health."""
+class Process(Protocol):
+    """A role's process, whoever its parent is; `returncode` is None while it lives."""
 
-    first: float = 0.5
-    longest: float = 30.0
-    healthy: float = 60.0
-    failures: int = 0
+    @property
+    def pid(self) -> int:
+        """The process id, which may belong to somebody else once it has ended."""
+        ...
 
-    def pause(self, lived: float) -> float:
-        """Return the seconds to wait after a life of `lived` seconds."""
-        self.failures = 1 if lived >= self.healthy else self.failures + 1
-        return float(min(self.first * 2 ** (self.failures - 1), self.longest))
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal if it was killed."""
+        ...
+
+    async def wait(self) -> int:
+        """Return its exit code, minus the signal if it was killed."""
+        ...
+
+
+Start = Callable[[str, Mapping[str, str], int], Awaitable[Process]]
+"""Start a role with more environment than ours; its output goes to the descriptor."""
+
+
+def restarts() -> Backoff:
+    """Return the pauses between restarts."""
+    return Backoff(0.5, 30.0, jitter=0.0)
 
 
 def role_command(role: str) -> list[str]:
     """Return the command line of a role's process."""
     return [sys.executable, "-m", "openoutcry", "run", role]
+
+
+def spawner(command: Callable[[str], list[str]] = role_command) -> Start:
+    """Return what starts each role as a program of its own."""
+
+    async def start(role: str, environment: Mapping[str, str], output: int) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *command(role),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Lines have to leave a child when they are written, not when its buffer is full.
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            # Its own session: a terminal's Ctrl-C reaches only us, and we stop things in order.
+            start_new_session=True,
+            # The engines end with us too: there is nothing left that a role could end well with.
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
+
+    return start
 
 
 class Supervisor:
@@ -85,8 +121,8 @@ class Supervisor:
         logs: Path,
         say: Callable[[str, str], None],
         *,
-        command: Callable[[str], list[str]] = role_command,
-        backoff: Callable[[], Backoff] = Backoff,
+        start: Start | None = None,
+        backoff: Callable[[], Backoff] = restarts,
     ) -> None:
         names = [*(engine.name for engine in engines.ours), "migrate", *roles]
         self.children = {name: Child(name, since=time.monotonic()) for name in names}
@@ -95,16 +131,15 @@ class Supervisor:
         self._failure: EngineError | None = None
         self._logs = logs
         self._say = say
-        self._command = command
+        self._start = start or spawner()
         self._backoff = backoff
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, Process] = {}
         known = structs.replace(
             settings, database_url=engines.database_url, valkey_url=engines.valkey_url
         )
-        # Lines have to leave a child when they are written, not when its buffer is full.
-        self._environment = {**os.environ, **to_environment(known), "PYTHONUNBUFFERED": "1"}
+        self._environment = to_environment(known)
 
     def stop(self) -> None:
         """Stop in order; asked a second time, at once."""
@@ -158,11 +193,11 @@ class Supervisor:
             if engine.running:
                 await self._sleep(_ENGINE_CHECK_SECONDS)
                 continue
-            pause = backoff.pause(time.monotonic() - born)
+            seconds = pause(backoff, time.monotonic() - born)
             self._note(engine.name, State.RESTARTING)
             self.children[engine.name].restarts += 1
-            self._say("outcry", f"{engine.name} has died; starting it again in {pause:g} s")
-            await self._sleep(pause)
+            self._say("outcry", f"{engine.name} has died; starting it again in {seconds:g} s")
+            await self._sleep(seconds)
             if self._stop.is_set():
                 return
             born = time.monotonic()
@@ -191,30 +226,29 @@ class Supervisor:
                     self._failure = EngineError("No role can run; see above.")
                     self._stop.set()
                 return
-            pause = backoff.pause(time.monotonic() - born)
+            seconds = pause(backoff, time.monotonic() - born)
             child.restarts += 1
             self._note(name, State.RESTARTING)
             why = f"signal {-code}" if code < 0 else f"exit code {code}"
-            self._say("outcry", f"{name} has ended ({why}); starting it again in {pause:g} s")
-            await self._sleep(pause)
+            self._say("outcry", f"{name} has ended ({why}); starting it again in {seconds:g} s")
+            await self._sleep(seconds)
 
     async def _live(self, name: str) -> int:
         """Run a role's process to its end; return its exit code, minus the signal if killed."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command(name),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-            limit=_LONGEST_LINE,
-            # Its own session: a terminal's Ctrl-C reaches only us, and we stop things in order.
-            start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGTERM),
-        )
+        reading, writing = os.pipe()
+        try:
+            process = await self._start(name, self._environment, writing)
+        except BaseException as error:
+            os.close(reading)
+            if not isinstance(error, EngineError):
+                raise
+            self._say("outcry", str(error))
+            return 1
+        finally:
+            os.close(writing)
         self._processes[name] = process
         self._note(name, State.RUNNING, process.pid)
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        lines = asyncio.create_task(self._collect(name, process.stdout))
+        lines = asyncio.create_task(self._collect(name, reading))
         try:
             code = await process.wait()
             # A worker of its own may hold the pipe open for longer; it is not waited for.
@@ -224,7 +258,17 @@ class Supervisor:
             lines.cancel()
         return code
 
-    async def _collect(self, name: str, stream: asyncio.StreamReader) -> None:
+    async def _collect(self, name: str, output: int) -> None:
+        stream = asyncio.StreamReader(limit=_LONGEST_LINE)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            await self._write_down(name, stream)
+        finally:
+            transport.close()
+
+    async def _write_down(self, name: str, stream: asyncio.StreamReader) -> None:
         path = self._logs / f"{name}.log"
         if path.exists() and path.stat().st_size > _KEEP_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
@@ -266,8 +310,8 @@ class Supervisor:
         with suppress(ProcessLookupError):
             if group:  # the role's own workers too
                 os.killpg(process.pid, signum)
-            else:
-                process.send_signal(signum)
+            elif process.returncode is None:
+                os.kill(process.pid, signum)
 
     def _note(self, name: str, state: State, pid: int | None = None) -> None:
         child = self.children[name]
@@ -277,3 +321,10 @@ class Supervisor:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
+
+
+def pause(backoff: Backoff, lived: float) -> float:
+    """Return the seconds to wait after a life of `lived` seconds; a long one was a good one."""
+    if lived >= _HEALTHY_SECONDS:
+        backoff.reset()
+    return backoff.next()

@@ -13,6 +13,7 @@ from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from openoutcry.adapters.venue_rest import VenueRest
     from openoutcry.services.importer import Progress
+
+_LIKELY_NEW_SECONDS = 0.5
 
 Builder = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
@@ -127,13 +130,15 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.adapters.postgres.pool import open_pool
     from openoutcry.web.api.role import serve
 
-    if not await _engines_answer(settings, stop):
-        return
+    url = _engine_url(settings, "database_url")
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
-        pool = await open_pool(settings.database_url, application_name="outcry api", stateless=True)
+        pool = await open_pool(url, application_name="outcry api", stateless=True)
         stack.push_async_callback(pool.close)
-        await serve(pool, valkey, settings, stop, version=__version__)
+        async with TaskGroup() as tasks:
+            # The page is there at once; what needs the engines answers 503 until they do.
+            tasks.create_task(_engines_answer(settings, stop))
+            await serve(pool, valkey, settings, stop, version=__version__)
 
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
@@ -193,10 +198,14 @@ async def _migrate(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.adapters.postgres import readiness
 
     url = _engine_url(settings, "database_url")
-    if not await readiness.wait_until_up(url, stop):
+    up = asyncio.create_task(readiness.wait_until_up(url, stop))
+    # Alembic is a second of imports, which most starts can do without. A database that lets us wait
+    # is probably being made, and will need it: then it is imported meanwhile.
+    if not (await asyncio.wait({up}, timeout=_LIKELY_NEW_SECONDS))[0]:
+        await asyncio.to_thread(import_module, "openoutcry.adapters.postgres.migrate")
+    if not await up:
         return
     if await readiness.revision(url) != readiness.newest_revision():
-        # Almost a second of imports, which most starts can do without.
         from openoutcry.adapters.postgres import migrate
 
         await migrate.upgrade(url)

@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
+from openoutcry.core.backoff import Backoff
 from openoutcry.core.frames import FrameKind, decode
 from openoutcry.core.scales import to_decimal
 from openoutcry.model import Instrument
-from openoutcry.services.backoff import Backoff
 from openoutcry.services.feed import Feed, FeedOptions
 from openoutcry.services.outlet import Outlet
 from openoutcry.venues import binance

@@ -10,7 +10,7 @@ import typer
 
 from openoutcry.errors import ConfigError
 
-NAMES = ("decode", "pipeline", "recorder", "hub", "candles", "latency")
+NAMES = ("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup")
 CHECKOUT = Path(__file__).parents[3]
 
 

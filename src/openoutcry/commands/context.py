@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from openoutcry import engines, logs
+from openoutcry import engines
 from openoutcry.config import Settings
 from openoutcry.errors import StoreUnavailableError
 
@@ -59,6 +59,7 @@ def told() -> Iterator[None]:
     """Turn what drivers raise when a store is away into StoreUnavailableError."""
     from redis.exceptions import RedisError
 
+    from openoutcry import logs
     from openoutcry.adapters.postgres.outages import OUTAGES
 
     try:

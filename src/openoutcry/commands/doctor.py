@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 import typer
 from msgspec import Struct
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rich.console import Console
 from rich.text import Text
 
@@ -97,7 +97,7 @@ def check_programs(settings: Settings) -> list[Finding]:
             found.append(Finding(Level.OK, name, f"as configured: {logs.mask(url)}"))
             continue
         try:
-            found.append(Finding(Level.OK, name, f"embedded, {find()}"))
+            found.append(Finding(Level.OK, name, f"{find()}, which `outcry up` starts"))
         except EngineError as error:
             found.append(Finding(Level.BROKEN, name, "no program", str(error)))
     return found
@@ -112,7 +112,7 @@ def check_directory(settings: Settings) -> list[Finding]:
         engines.check_data_dir(root)
     except EngineError as error:
         return [Finding(Level.BROKEN, "data directory", str(root), str(error))]
-    there = next(folder for folder in [root, *root.parents] if folder.exists())
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
     space = shutil.disk_usage(there).free
     text = f"{root}, {space / (1 << 30):.1f} GiB free"
     if space < _NO_SPACE:
@@ -153,7 +153,9 @@ async def check_database(url: str) -> AsyncIterator[Finding]:
     if revision == newest:
         yield Finding(Level.OK, "schema", f"at {revision}, the newest")
     else:
-        remedy = "Run `outcry db upgrade`."
+        remedy = "Run `outcry db upgrade`; `outcry up` does it by itself."
+        if revision and revision not in readiness.known_revisions():
+            remedy = "A later version of OpenOutcry made it: install that version."
         yield Finding(Level.BROKEN, "schema", f"at {revision or 'none'}, not {newest}", remedy)
 
 
@@ -166,9 +168,14 @@ async def check_valkey(url: str) -> AsyncIterator[Finding]:
     try:
         await client.ping()
         yield Finding(Level.OK, "Valkey", "answers")
-        said = {
-            k: v for k, v in (await client.config_get("*")).items() if isinstance(v, str | bytes)
-        }
+        try:
+            answer = await client.config_get("*")
+        except ResponseError:  # some hosted ones keep CONFIG to themselves
+            wanted = ", ".join(f"{name} {right}" for name, right, _ in _VALKEY_SETTINGS)
+            remedy = f"See to it with whoever runs it that it has {wanted}."
+            yield Finding(Level.WARNING, "Valkey's settings", "cannot be read", remedy)
+            return
+        said = {k: v for k, v in answer.items() if isinstance(v, str | bytes)}
     except (RedisError, OSError) as error:
         remedy = "Start Valkey, or correct OUTCRY_VALKEY_URL."
         yield Finding(Level.BROKEN, "Valkey", logs.mask(str(error)), remedy)

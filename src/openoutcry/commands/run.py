@@ -8,13 +8,23 @@ import signal
 import uvloop
 
 from openoutcry import config, logs, wiring
+from openoutcry.errors import OutcryError
 
 
 def run(role: str) -> None:
     """Run the role until SIGTERM or SIGINT."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
-    uvloop.run(_run(role, settings))
+    try:
+        uvloop.run(_run(role, settings))
+    except BaseExceptionGroup as group:
+        # What stopped the role is what its reader wants to know, not which tasks it ran beside.
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if isinstance(first, OutcryError):
+            raise first from group
+        raise
 
 
 async def _run(role: str, settings: config.Settings) -> None:

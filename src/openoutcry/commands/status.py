@@ -1,58 +1,168 @@
-"""`outcry status`: what running processes say of themselves."""
+"""`outcry status`: the whole system on one screen, the same that the API tells."""
 
 from __future__ import annotations
 
-import time
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 import typer
+from redis.asyncio import Redis
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from openoutcry import config
+from openoutcry import config, logs
+from openoutcry.adapters.postgres.pool import Pool, open_pool
 from openoutcry.adapters.valkey.client import connect
-from openoutcry.adapters.valkey.status_board import read_statuses
 from openoutcry.commands.context import finish, reached
-from openoutcry.model import RoleStatus
+from openoutcry.commands.up import ROLES
+from openoutcry.config import Settings
+from openoutcry.services.status import EngineStatus, RoleReport, SystemStatus, collect
+
+_OLD_US = 3_000_000  # everybody reports once a second
+_LATE_SECONDS = 5.0
+_PERIOD = 1.0
+_SHOWN = {
+    "feed": ("connections", "age_seconds", "stream_entries"),
+    "recorder": ("lag_seconds", "shards_owned", "dead_letters"),
+    "hub": ("clients", "clients_slow", "loop_lag_seconds"),
+    "api": ("requests",),
+}
 
 
 def status(overrides: dict[str, Any], *, as_json: bool, watch: bool) -> None:
-    """Print every process's status, once or every second."""
+    """Print the status once, or every second; exit code 1 if what should be up is down."""
     settings = config.load(overrides=overrides)
-    if watch and not as_json:
-        with Live(console=Console(), auto_refresh=False) as live:
-            while True:
-                live.update(render(finish(_statuses(settings)), _now()), refresh=True)
-                time.sleep(1)
-    while True:
-        found = finish(_statuses(settings))
-        if as_json:
-            typer.echo(msgspec.json.encode(found).decode())
-        else:
-            Console().print(render(found, _now()))
+    logs.configure("error", settings.log_format)
+    with suppress(KeyboardInterrupt):  # the way to end watching
+        down = finish(_show(settings, as_json=as_json, watch=watch))
+        raise typer.Exit(1 if down else 0)
+
+
+def down(found: SystemStatus) -> list[str]:
+    """Return the engines that do not answer, and of the roles that `outcry up` runs those missing.
+
+    What cannot be known while Valkey is out counts as missing.
+    """
+    silent = [engine.name for engine in found.engines if not engine.ok]
+    seen = {each.role for each in found.roles}
+    return [*silent, *(role for role in ROLES if role not in seen)]
+
+
+def encode(found: SystemStatus) -> str:
+    """Return the status as the API writes it, and what is down as `down`."""
+    return msgspec.json.encode({**msgspec.to_builtins(found), "down": down(found)}).decode()
+
+
+def render(found: SystemStatus) -> Group:
+    """Return the status as tables: what runs, how far the store is, what each symbol did last."""
+    return Group(_processes(found), Text(), _streams(found), Text(), _symbols(found), _gaps(found))
+
+
+async def _show(settings: Settings, *, as_json: bool, watch: bool) -> list[str]:
+    console = Console(highlight=False, soft_wrap=as_json)
+    async with _stores(settings) as (pool, valkey):
+        found = await collect(pool, valkey, settings)
         if not watch:
-            raise typer.Exit(0 if found else 1)
-        time.sleep(1)
+            if as_json:
+                typer.echo(encode(found))
+            else:
+                console.print(render(found))
+            return down(found)
+        # Drawn over the old picture, never cleared in between: nothing flickers.
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                if as_json:
+                    typer.echo(encode(found))
+                else:
+                    live.update(render(found), refresh=True)
+                await asyncio.sleep(_PERIOD)
+                found = await collect(pool, valkey, settings)
 
 
-def render(found: list[RoleStatus], now: int) -> Group | Text:
-    """Return the statuses as tables: processes, then symbols with the age of their last trade."""
-    if not found:
-        return Text("No process reports. Is anything running?")
-    table = Table("role", "instance", "pid", "state", "up", "counters and gauges", box=None)
-    for each in found:
-        numbers = {**each.counters, **each.gauges}
-        text = "  ".join(f"{name} {value:,.6g}" for name, value in numbers.items())
-        up = age(now - each.started_time)
-        table.add_row(each.role, each.instance, str(each.pid), each.state, up, text)
-    last = {name: at for each in found for name, at in each.symbols.items()}
-    symbols = Table("symbol", "last trade", box=None)
-    for name in sorted(last):
-        symbols.add_row(name, f"{age(now - last[name])} ago")
-    return Group(table, symbols) if last else Group(table)
+@asynccontextmanager
+async def _stores(settings: Settings) -> AsyncIterator[tuple[Pool, Redis]]:
+    async with reached(settings) as found:
+        pool = await open_pool(
+            found.database_url, application_name="outcry status", max_size=2, connect_timeout=2.0
+        )
+        valkey = connect(found.valkey_url, retries=0)
+        try:
+            yield pool, valkey
+        finally:
+            pool.terminate()
+            await valkey.aclose()
+
+
+def _processes(found: SystemStatus) -> Table:
+    table = Table("", "state", "pid", "up", "reported", "figures", box=None)
+    for engine in found.engines:
+        table.add_row(engine.name, _answer(engine), "", "", "", _latency(engine))
+    for role in ROLES:
+        if not any(each.role == role for each in found.roles):
+            table.add_row(role, Text("not running", style="bold red"))
+    order = {role: number for number, role in enumerate(ROLES)}
+    for each in sorted(found.roles, key=lambda report: order.get(report.role, len(order))):
+        old = found.time - each.updated_time > _OLD_US
+        state = Text("silent" if old else each.state, style="bold red" if old else "green")
+        reported = f"{age(found.time - each.updated_time)} ago"
+        up = age(found.time - each.started_time)
+        table.add_row(each.role, state, str(each.pid), up, reported, _figures(each))
+    return table
+
+
+def _answer(engine: EngineStatus) -> Text:
+    return Text("up", style="green") if engine.ok else Text("down", style="bold red")
+
+
+def _latency(engine: EngineStatus) -> str:
+    return f"answers in {engine.latency_ms:.1f} ms" if engine.ok else engine.reason
+
+
+def _figures(report: RoleReport) -> str:
+    known = {**report.counters, **report.gauges}
+    wanted = [name for name in _SHOWN.get(report.role, ()) if name in known]
+    return ", ".join(f"{name.replace('_', ' ')} {_number(known[name])}" for name in wanted)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
+
+
+def _streams(found: SystemStatus) -> Table | Text:
+    if not found.streams:
+        return Text("No trade stream yet.", style="dim")
+    table = Table("stream", "entries", "behind", "trades stored", box=None)
+    for each in found.streams:
+        if each.seconds_behind is None:
+            behind = Text("nothing stored", style="yellow")
+        else:
+            late = each.seconds_behind > _LATE_SECONDS
+            behind = Text(f"{each.seconds_behind:,.2f} s", style="bold red" if late else "")
+        table.add_row(each.stream, f"{each.entries:,}", behind, f"{each.trades_committed:,}")
+    return table
+
+
+def _symbols(found: SystemStatus) -> Table | Text:
+    if not found.symbols:
+        return Text("No symbol has traded yet.", style="dim")
+    table = Table("symbol", "last trade", "id", "whole until", box=None)
+    for each in found.symbols:
+        last = f"{age(found.time - each.last_trade_time)} ago"
+        heard = f"{age(found.time - each.heard_until)} ago"
+        table.add_row(each.symbol, last, str(each.last_trade_id), heard)
+    return table
+
+
+def _gaps(found: SystemStatus) -> Text:
+    text = f"\n{found.trades_per_second:,.1f} trades/s stored, {found.gaps_open:,} gaps open"
+    if not found.gaps_open:
+        return Text(text)
+    return Text(f"{text}, {found.trades_missing:,} trades missing", style="yellow")
 
 
 def age(microseconds: int) -> str:
@@ -64,16 +174,3 @@ def age(microseconds: int) -> str:
         if seconds < limit:
             return f"{seconds // unit:.0f}{name}"
     return f"{seconds // 86_400:.0f}d"
-
-
-async def _statuses(settings: config.Settings) -> list[RoleStatus]:
-    async with reached(settings) as found:
-        client = connect(found.valkey_url, retries=0)
-        try:
-            return await read_statuses(client)
-        finally:
-            await client.aclose()
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from rich.console import Console
 
 from openoutcry import config, engines
 from openoutcry.commands import ports
 from openoutcry.commands.context import data_dir
-from openoutcry.commands.up_view import LiveView, PlainView
 from openoutcry.config import Settings
-from openoutcry.engines import Engines
 from openoutcry.errors import ConfigError, EngineError
-from openoutcry.supervisor import Supervisor
+from openoutcry.nursery import Nursery, supported
 
 ROLES = ("feed", "recorder", "hub", "api")
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
@@ -33,20 +28,29 @@ def up(overrides: dict[str, Any], *, sandbox: bool) -> None:
         settings = towards_sandbox(settings)
     roles = ("sandbox", *ROLES) if sandbox else ROLES
     _refuse_taken_ports(settings, sandbox=sandbox)
-    running = engines.prepare(
-        data_dir(settings), database_url=settings.database_url, valkey_url=settings.valkey_url
-    )
+    nursery = Nursery() if supported() else None
+    if nursery:
+        nursery.open()  # it imports while we do, and while the engines' programs are looked for
     try:
-        asyncio.run(_up(settings, running, roles, began))
+        from openoutcry.commands.up_running import run
+
+        running = engines.prepare(
+            data_dir(settings), database_url=settings.database_url, valkey_url=settings.valkey_url
+        )
+        try:
+            asyncio.run(run(settings, running, roles, nursery, began))
+        finally:
+            running.release()
     finally:
-        running.release()
+        if nursery:
+            nursery.close()
 
 
 def towards_sandbox(settings: Settings) -> Settings:
     """Return settings whose exchange is the sandbox on this machine."""
     if settings.sandbox_replay and not Path(settings.sandbox_replay).is_file():
         raise ConfigError(f"The recording {settings.sandbox_replay} does not exist.")
-    host = _reachable(settings.sandbox_host)
+    host = reachable(settings.sandbox_host)
     state = settings.sandbox_state or str(data_dir(settings) / "sandbox.json")
     return structs.replace(
         settings,
@@ -54,52 +58,6 @@ def towards_sandbox(settings: Settings) -> Settings:
         binance_ws_url=f"ws://{host}:{settings.sandbox_ws_port}",
         binance_rest_url=f"http://{host}:{settings.sandbox_port}",
     )
-
-
-async def _up(settings: Settings, running: Engines, roles: tuple[str, ...], began: float) -> None:
-    logs = data_dir(settings) / "logs"
-    with suppress(FileExistsError):
-        logs.mkdir(parents=True, mode=0o700)
-    console = Console(highlight=False, soft_wrap=True)
-    if settings.log_format == "auto":
-        style = "console" if console.is_terminal else "json"
-        settings = structs.replace(settings, log_format=style)
-    view = LiveView(console) if console.is_terminal else PlainView(console)
-    supervisor = Supervisor(settings, running, roles, logs, view.say)
-    view.children = supervisor.children
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(signum, supervisor.stop)
-    view.banner(
-        {
-            "Dashboard": f"http://{_reachable(settings.host)}:{settings.port}/",
-            "WebSocket": f"ws://{_reachable(settings.host)}:{settings.ws_port}/",
-            "Exchange": settings.binance_ws_url,
-            "Symbols": ", ".join(settings.symbols),
-            "Data": str(running.data_dir or "as OUTCRY_DATABASE_URL and OUTCRY_VALKEY_URL say"),
-            "Logs": str(logs),
-        }
-    )
-    ready = asyncio.create_task(_announce(settings, view, began))
-    with view:
-        await supervisor.run()
-    ready.cancel()
-
-
-async def _announce(settings: Settings, view: PlainView, began: float) -> None:
-    """Say when the dashboard and the hub can be reached."""
-    host = _reachable(settings.host)
-    for port in (settings.port, settings.ws_port):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                break
-    took = time.perf_counter() - began
-    view.say("outcry", f"ready after {took:.1f} s: http://{host}:{settings.port}/")
 
 
 def _refuse_taken_ports(settings: Settings, *, sandbox: bool) -> None:
@@ -116,6 +74,7 @@ def _refuse_taken_ports(settings: Settings, *, sandbox: bool) -> None:
             )
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
+    """Return the host as it stands in a URL for somebody on this machine."""
     host = _WILDCARDS.get(host, host)
     return f"[{host}]" if ":" in host else host

@@ -61,6 +61,7 @@ def prepare(root: Path, account: Account | None) -> DataDir:
     and on nothing else: where the account may not enter, EngineError says so and nothing is made.
     """
     root = root.absolute()
+    refuse_if_not_ours(root)
     refuse_if_closed(root, account)
     inside = 0o711 if account else 0o700  # the account passes through, it cannot list
     try:
@@ -79,6 +80,26 @@ def prepare(root: Path, account: Account | None) -> DataDir:
             "Choose another with --data-dir."
         ) from None
     return made
+
+
+def refuse_if_not_ours(path: Path) -> None:
+    """Raise EngineError if `path` is no directory, or we may not write to it or make it."""
+    there = next(each for each in (path, *path.parents) if _exists(each))
+    if not there.is_dir():
+        raise EngineError(f"{there} is not a directory. Choose a data directory with --data-dir.")
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        what = "read and written" if there == path else f"made: {there} is closed to it"
+        raise EngineError(
+            f"The data directory {path} cannot be {what} by the user that runs this (uid "
+            f"{os.geteuid()}). Run as its owner, or choose another with --data-dir."
+        )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # below a folder that we may not enter
+        return False
 
 
 def refuse_if_closed(path: Path, account: Account | None) -> None:

@@ -213,6 +213,7 @@ def find_valkey() -> str:
 
 def check_data_dir(data_dir: Path) -> None:
     """Raise EngineError if the engines could not work there; makes nothing."""
+    _directory.refuse_if_not_ours(data_dir.absolute())
     _directory.refuse_if_closed(data_dir.absolute(), unprivileged_account())
 
 

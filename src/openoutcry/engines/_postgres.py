@@ -72,12 +72,13 @@ def _make_cluster(
     if account:
         os.chown(fresh, account.uid, account.gid)
     options = ["--no-locale", "-E", "UTF8", "-U", "postgres", "-A", "trust", "--no-instructions"]
-    if not durable:
-        options.append("--no-sync")
-    _must(Command((str(programs.folder / "initdb"), "-D", str(fresh), *options), account))
-    quick = () if durable else ("-F",)
-    single = (str(programs.folder / "postgres"), "--single", *quick, "-D", str(fresh), "postgres")
-    _must(Command(single, account), f"CREATE DATABASE {_DATABASE}\n")
+    initdb = (str(programs.folder / "initdb"), "-D", str(fresh))
+    _must(Command((*initdb, "--no-sync", *options), account))
+    single = (str(programs.folder / "postgres"), "--single", "-F", "-D", str(fresh), "postgres")
+    # Copying files takes 0.15 s; the usual way, through the log, 0.7 s.
+    _must(Command(single, account), f"CREATE DATABASE {_DATABASE} STRATEGY file_copy\n")
+    if durable:  # once, at the end, not after each step
+        _must(Command((*initdb, "--sync-only"), account))
     fresh.rename(folders.postgres)
 
 

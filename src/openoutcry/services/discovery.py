@@ -12,10 +12,10 @@ import structlog
 
 from openoutcry.adapters.postgres import instruments as instrument_rows
 from openoutcry.adapters.venue_rest import VenueRest
+from openoutcry.core.backoff import Backoff
 from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError, VenueError, VenueUnavailableError
 from openoutcry.model import Instrument
-from openoutcry.services.backoff import Backoff
 from openoutcry.venues import binance_rest
 
 log = structlog.get_logger(__name__)

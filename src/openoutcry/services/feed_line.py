@@ -13,8 +13,8 @@ import structlog
 from msgspec import Struct
 
 from openoutcry.adapters.websocket import VenueSocket
+from openoutcry.core.backoff import Backoff
 from openoutcry.errors import VenueUnavailableError
-from openoutcry.services.backoff import Backoff
 from openoutcry.venues.interface import Control, ControlKind, VenueLimits, VenueProtocol
 
 log = structlog.get_logger(__name__)

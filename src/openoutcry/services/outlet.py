@@ -11,8 +11,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from openoutcry.core.backoff import Backoff
 from openoutcry.core.keys import FRAME_FIELD, LAST_QUOTES, market_channel, trades_stream
-from openoutcry.services.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 

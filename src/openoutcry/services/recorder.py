@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream
+from openoutcry.core.backoff import Backoff
 from openoutcry.core.batch import Recorded, record
 from openoutcry.core.frames import Frame, FrameKind, decode
 from openoutcry.core.klines import decode_klines
@@ -22,7 +23,6 @@ from openoutcry.core.ledger import Ledger
 from openoutcry.errors import FrameError, OutcryError, ScaleOverflowError
 from openoutcry.model import Instrument
 from openoutcry.services.announcer import Announcer
-from openoutcry.services.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 

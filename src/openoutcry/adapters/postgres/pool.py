@@ -28,6 +28,8 @@ _UNAVAILABLE: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    # The schema is not there yet, or not all of it: the role `migrate` is at work.
+    asyncpg.UndefinedTableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )

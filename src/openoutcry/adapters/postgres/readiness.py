@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 import asyncpg
@@ -11,8 +12,10 @@ import asyncpg
 from openoutcry.errors import ConfigError
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+# A start takes seconds and everybody waits for it, so nobody may oversleep; an outage takes longer.
+_START_SECONDS = 10.0
+_START_PAUSE = 0.05
+_OUTAGE_PAUSE = 1.0
 
 
 def known_revisions() -> list[str]:
@@ -32,12 +35,11 @@ def newest_revision() -> str:
 
 async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
     """Return True once PostgreSQL answers, False when `stop` is set before; never gives up."""
-    pause = _FIRST_PAUSE
+    began = time.monotonic()
     while not stop.is_set():
         if await answers(url):
             return True
-        await wait_for(stop, pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        await wait_for(stop, pause(time.monotonic() - began))
     return False
 
 
@@ -47,7 +49,7 @@ async def wait_until_migrated(url: str, stop: asyncio.Event) -> bool:
     Tries for ever, with pauses up to a second. Raises ConfigError if the database was migrated by
     a later version than this one.
     """
-    pause = _FIRST_PAUSE
+    began = time.monotonic()
     known = known_revisions()
     while not stop.is_set():
         found = await revision(url)
@@ -58,9 +60,13 @@ async def wait_until_migrated(url: str, stop: asyncio.Event) -> bool:
                 f"The database is at revision {found}, later than {known[-1]}, the last one that "
                 "this version of OpenOutcry knows. Install the later version."
             )
-        await wait_for(stop, pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        await wait_for(stop, pause(time.monotonic() - began))
     return False
+
+
+def pause(waited: float) -> float:
+    """Return how long to sleep before asking again, after `waited` seconds of asking."""
+    return _START_PAUSE if waited < _START_SECONDS else _OUTAGE_PAUSE
 
 
 async def revision(url: str) -> str | None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.valkey.client import connect
 
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
+# The same as PostgreSQL's: nobody oversleeps a start, nobody hammers at an outage.
+_START_SECONDS = 10.0
+_START_PAUSE = 0.05
+_OUTAGE_PAUSE = 1.0
 
 
 async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
     """Return True once Valkey has loaded its data, False when `stop` is set before."""
-    pause = _FIRST_PAUSE
+    began = time.monotonic()
     while not stop.is_set():
         if await answers(url):
             return True
-        try:
-            async with asyncio.timeout(pause):
+        waited = time.monotonic() - began
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_PAUSE if waited < _START_SECONDS else _OUTAGE_PAUSE):
                 await stop.wait()
-        except TimeoutError:
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
     return False
 
 

@@ -1,0 +1,91 @@
+"""`outcry status`: what it shows, and when it says that something is down."""
+
+from __future__ import annotations
+
+import json
+
+from msgspec import structs
+from rich.console import Console
+
+from openoutcry.commands.status import age, down, encode, render
+from openoutcry.services.status import (
+    EngineStatus,
+    RoleReport,
+    StreamStatus,
+    SymbolStatus,
+    SystemStatus,
+)
+
+NOW = 1_700_000_000_000_000
+SECOND = 1_000_000
+
+
+def role(name: str, seconds_ago: float = 0.5) -> RoleReport:
+    return RoleReport(
+        role=name,
+        instance=f"box-{name}",
+        pid=77,
+        host="box",
+        started_time=NOW - 60 * SECOND,
+        updated_time=NOW - int(seconds_ago * SECOND),
+        state="running",
+        counters={"requests": 1234},
+        gauges={"lag_seconds": 0.00061, "loop_lag_seconds": 2.0},
+        symbols={},
+    )
+
+
+WELL = SystemStatus(
+    time=NOW,
+    engines=[EngineStatus("postgres", True, 1.5), EngineStatus("valkey", True, 0.4)],
+    roles=[role(name) for name in ("api", "feed", "hub", "recorder")],
+    streams=[StreamStatus("trades_stream:{0}", 321, "2-0", "1-0", 98_765, 0.25)],
+    symbols=[SymbolStatus("BTCUSDT", 4711, NOW - 3 * SECOND, NOW - SECOND)],
+    gaps_open=0,
+    trades_missing=0,
+    trades_per_second=12.5,
+)
+
+
+def shown(status: SystemStatus) -> str:
+    """Return the tables as text, wide enough for every line."""
+    console = Console(width=200, highlight=False)
+    with console.capture() as capture:
+        console.print(render(status))
+    return capture.get()
+
+
+def test_everything_that_is_promised() -> None:
+    """Engines, roles, lag in entries and seconds, trades/s, last trades and gaps are there."""
+    text = shown(WELL)
+    for word in ("postgres", "recorder", "lag seconds 0.001", "321", "0.25 s", "98,765"):
+        assert word in text
+    assert "BTCUSDT  3s ago      4711" in text
+    assert "12.5 trades/s stored, 0 gaps open" in text
+    assert down(WELL) == []
+
+
+def test_what_is_down_is_named() -> None:
+    """An engine without an answer and a role without a report are down, in the table and in JSON."""
+    engines = [EngineStatus("postgres", False, 2000.0, "no answer within 2 s"), WELL.engines[1]]
+    ill = structs.replace(WELL, engines=engines, roles=WELL.roles[:2], gaps_open=2)
+    assert down(ill) == ["postgres", "recorder", "hub"]
+    assert json.loads(encode(ill))["down"] == ["postgres", "recorder", "hub"]
+    assert json.loads(encode(ill))["gapsOpen"] == 2
+    text = shown(ill)
+    assert "no answer within 2 s" in text
+    assert text.count("not running") == 2
+
+
+def test_an_old_report_stands_out() -> None:
+    """A process that has not reported for three seconds is shown as silent, whatever it said."""
+    old = structs.replace(WELL, roles=[role("feed", 4.2), *WELL.roles[2:]])
+    (line,) = [each for each in shown(old).splitlines() if " feed" in each]
+    assert "silent" in line
+    assert "4s ago" in line
+
+
+def test_ages() -> None:
+    """Ages are short, and never negative when clocks differ."""
+    given = (-5, 950_000, 12 * SECOND, 200 * SECOND, 3 * 3600 * SECOND, 50 * 3600 * SECOND)
+    assert [age(each) for each in given] == ["0ms", "950ms", "12s", "3m", "3h", "2d"]
