@@ -16,6 +16,7 @@ import asyncpg
 
 from openoutcry import engines
 from openoutcry.adapters.postgres import instruments, migrate
+from openoutcry.core.intervals import BASES
 from openoutcry.model import Instrument
 
 SYMBOLS = [f"COIN{at}USDT" for at in range(50)]
@@ -90,8 +91,8 @@ async def run_once(count: int, folder: Path) -> dict[str, float]:
 async def verify(connection: asyncpg.Connection, count: int) -> None:
     """Fail unless everything is there once, with all its candles."""
     assert await connection.fetchval("SELECT count(*) FROM trades") == count
-    for base in ("1s", "30s", "1m", "5m", "1h", "4h", "1d"):
-        assert await connection.fetchval(f"SELECT sum(trades) FROM candles_{base}") == count
+    for base in BASES:
+        assert await connection.fetchval(f"SELECT sum(trades) FROM candles_{base.name}") == count
     assert await connection.fetchval("SELECT count(*) FROM gaps") == 0
 
 
