@@ -1,10 +1,13 @@
 """The SQL of candles: stored intervals as they are, longer ones rolled up from their base.
 
-Measured for 1000 candles of 30m (6000 rows of 5m): joining the first and last row 46 ms, looking
-them up per bucket 6.4 ms, window functions 5.7 ms, array_agg over rows already in order 4.7 ms.
-Looking
-open and close up only where the first or last row of a bucket is missing took 3.7 ms in a busy market
-and 14 ms in one where they always are; array_agg took 4.9 and 3.7 ms.
+Measured for 1000 candles of six base rows each: joining the first and last row 46 ms, looking them up
+per bucket 6.4 ms, window functions 5.7 ms, array_agg over rows already in order 4.7 ms. Looking open
+and close up only where the first or last row of a bucket is missing took 3.7 ms in a busy market and
+14 ms in one where they always are; array_agg took 4.9 and 3.7 ms.
+
+Of three base rows each, 3.5 ms: 0.2 to read the rows, 0.4 to group them, 1.0 for sums and extremes,
+1.0 for open and close, 0.9 to write the numbers. Joining neighbours by lead() took 1.5 times as long,
+and neither hashing nor arrays without an order of their own took less.
 """
 
 from __future__ import annotations
