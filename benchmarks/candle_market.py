@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import time
-from itertools import pairwise
 from typing import Final
 
 import asyncpg
+import numpy as np
 
+from openoutcry.adapters.postgres.pool import open_pool
+from openoutcry.adapters.postgres.shard_store import ShardStore
+from openoutcry.core.batch import Recorded
+from openoutcry.core.candles import fold_all
+from openoutcry.core.frames import SCALE, TRADE, Table
 from openoutcry.core.intervals import BASES, SECOND
 
 END: Final = 1_767_225_600 * SECOND  # 2026-01-01
@@ -20,10 +26,14 @@ HISTORY_DAYS: Final = {
     "30s": 365,
     "1m": 365,
     "5m": 1095,
+    "30m": 5475,
     "1h": 5475,
+    "2h": 5475,
     "4h": 5475,
     "1d": 5475,
 }
+
+_PARTS: Final = 12  # commits a day
 
 INSTRUMENT: Final = """
 INSERT INTO instruments (venue, symbol, base, quote, price_scale, size_scale)
@@ -45,95 +55,82 @@ FROM (
 ) AS made
 """
 
-TRADES: Final = """
-INSERT INTO trades
-SELECT $1, moment, moment + interval '20 milliseconds', $4::bigint + n,
-       (60000 + 900 * sin($4::bigint / 1e7) + random() * 20)::numeric(18, 2),
-       (random() * 2)::numeric(18, 5), CASE WHEN random() < 0.5 THEN 1 ELSE -1 END
-FROM (
-    SELECT n, $2::timestamptz + ($3::timestamptz - $2::timestamptz) * (n::float8 / $5::bigint)
-           AS moment
-    FROM generate_series(0, $5::bigint - 1) AS n
-) AS made
-"""
-
-FROM_TRADES: Final = """
-INSERT INTO candles_1s
-SELECT instrument_id, date_trunc('second', venue_time),
-       (array_agg(price ORDER BY trade_id))[1], max(price), min(price),
-       (array_agg(price ORDER BY trade_id))[count(*)], sum(size), sum(price * size), count(*),
-       coalesce(sum(size) FILTER (WHERE side = 1), 0),
-       coalesce(sum(price * size) FILTER (WHERE side = 1), 0), min(trade_id), max(trade_id)
-FROM trades
-WHERE instrument_id = $1 AND venue_time >= $2 AND venue_time < $3
-GROUP BY 1, 2
-"""
-
-FROM_FINER: Final = """
-INSERT INTO candles_{base}
-SELECT instrument_id, date_bin('{seconds} seconds', bucket, 'epoch'),
-       (array_agg(open ORDER BY bucket))[1], max(high), min(low),
-       (array_agg(close ORDER BY bucket))[count(*)], sum(volume), sum(quote_volume), sum(trades),
-       sum(taker_buy_volume), sum(taker_buy_quote_volume), min(first_trade_id), max(last_trade_id)
-FROM candles_{finer}
-WHERE instrument_id = $1 AND bucket >= $2 AND bucket < $3
-GROUP BY 1, 2
-"""
-
 KNOWN: Final = """
 INSERT INTO watermarks VALUES ($1, 1, $2, $3::bigint, $4, $4)
 ON CONFLICT (instrument_id) DO UPDATE SET first_time = $2, last_id = $3::bigint
 """
 
 
-async def fill(
-    pool: asyncpg.Pool, instrument: int, share: float, trades: int, *, real: int
-) -> None:
+async def fill(url: str, share: float, trades: int, *, real: bool) -> None:
     """Make the newest `share` of the history, as of a market with `trades` trades in its 30 days.
 
-    With `real`, so many of those trades are rows, and the candles of their days come from them.
+    With `real`, those trades are rows, and the candles of their days come from them.
     """
-    rate = trades / (HISTORY_DAYS["1s"] * 86_400)
-    days = HISTORY_DAYS["1s"] * share
-    traded_from = END - int(days) * DAY if real else END
+    rate = trades / (HISTORY_DAYS["1s"] * share * 86_400)
+    days = int(HISTORY_DAYS["1s"] * share)
+    traded_from = END - days * DAY if real else END
+    pool = await open_pool(url, application_name="benchmark", command_timeout=None)
     async with pool.acquire() as connection:
         await connection.execute("SET synchronous_commit = off")
-        for base in BASES:
-            await connection.execute(f"TRUNCATE candles_{base.name}")
-        await connection.execute(
-            "SELECT outcry_make_room('candles_1s', $1, $2), outcry_make_room('trades', $1, $2)",
-            END - int(days + 1) * DAY,
-            END,
-        )
+        instrument = await connection.fetchval(INSTRUMENT)
+        for table in ("trades", "candles_1s"):
+            await connection.execute(
+                "SELECT outcry_make_room($1, $2, $3)", table, END - days * DAY, END
+            )
         for base in BASES:
             start = END - int(HISTORY_DAYS[base.name] * share) * DAY
             sql = CANDLES.format(base=base.name, seconds=base.length // SECOND)
             if start < traded_from:
-                await connection.execute(sql, instrument, start, traded_from, rate, timeout=None)
+                await connection.execute(sql, instrument, start, traded_from, rate)
         if real:
-            await _trade(connection, instrument, traded_from, real)
-        await connection.execute(KNOWN, instrument, END - 20 * 365 * DAY, max(trades, 1), END)
-        await connection.execute("VACUUM ANALYZE", timeout=None)
+            await _trade(url, instrument, days, trades)
+        await connection.execute(KNOWN, instrument, END - 20 * 365 * DAY, trades, END)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
+    await pool.close()
 
 
-async def _trade(
-    connection: asyncpg.pool.PoolConnectionProxy, instrument: int, start: int, count: int
-) -> None:
-    """Insert `count` trades between `start` and END, day by day, and the candles made of them."""
-    await connection.execute("TRUNCATE trades")
-    days = (END - start) // DAY
-    per_day = count // days
-    began = time.monotonic()
-    for day in range(days):
-        low = start + day * DAY
-        span = (instrument, low, low + DAY)
-        await connection.execute(TRADES, *span, day * per_day, per_day, timeout=None)
-        await connection.execute(FROM_TRADES, *span, timeout=None)
-        for finer, base in pairwise(BASES):
-            sql = FROM_FINER.format(base=base.name, finer=finer.name, seconds=base.length // SECOND)
-            await connection.execute(sql, *span, timeout=None)
-        done = (day + 1) * per_day
-        print(f"  {done:>13,} trades, {time.monotonic() - began:6.0f} s", flush=True)
+async def _trade(url: str, instrument: int, days: int, count: int) -> None:
+    """Commit `count` trades of the newest `days` days as a recorder does, with their candles."""
+    began, done = time.monotonic(), 0
+    batches = iter([(day, part) for day in range(days) for part in range(_PARTS)])
+    size = count // (days * _PARTS)
+    scales = np.array([(instrument, 2, 5)], SCALE)
+
+    async def commit(shard: int) -> None:
+        nonlocal done
+        connection = await asyncpg.connect(url)
+        await connection.execute("SET synchronous_commit = off")
+        store = await ShardStore.own(connection, shard)
+        assert store is not None
+        for day, part in batches:
+            start = END - (days - day) * DAY + part * (DAY // _PARTS)
+            trades = _trades(instrument, start, DAY // _PARTS, done + 1, size)
+            done += size
+            deltas = list(fold_all(trades).items())
+            await store.commit(Recorded(trades, scales, deltas, []), f"benchmark{shard}", "0-0")
+            if part == _PARTS - 1:
+                print(f"  {done:>13,} trades, {time.monotonic() - began:6.0f} s", flush=True)
+        await store.close()
+
+    # Two, so that one encodes while the server writes the other's.
+    await asyncio.gather(commit(0), commit(1))
+
+
+def _trades(instrument: int, start: int, length: int, first_id: int, count: int) -> Table:
+    """Return `count` trades evenly in `length` µs from `start`, at prices that wander."""
+    draw = np.random.default_rng(first_id)
+    rows = np.zeros(count, TRADE)
+    rows["instrument"] = instrument
+    rows["venue_time"] = start + np.arange(count) * length // count
+    rows["received_time"] = rows["venue_time"] + 20_000
+    rows["trade_id"] = first_id + np.arange(count)
+    rows["price"] = (
+        6_000_000 + 90_000 * np.sin(rows["trade_id"] / 1e7) + draw.integers(0, 2000, count)
+    )
+    rows["size"] = draw.integers(1, 200_000, count)
+    rows["side"] = draw.choice([-1, 1], count)
+    return rows
 
 
 def iso(time_us: int) -> str:

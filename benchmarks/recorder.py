@@ -16,6 +16,7 @@ from openoutcry.adapters.postgres import instruments, migrate
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.trade_stream import TradeStream, add_frame
 from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, empty
+from openoutcry.core.intervals import BASES
 from openoutcry.model import Instrument
 from openoutcry.services.announcer import Announcer
 from openoutcry.services.recorder import Recorder
@@ -79,8 +80,10 @@ async def run_once(frames: list[Frame], count: int) -> float:
                 await asyncio.sleep(0.005)
             took = time.perf_counter() - began
             stop.set()
-        for base in ("1s", "30s", "1m", "5m", "1h", "4h", "1d"):
-            assert await connection.fetchval(f"SELECT sum(trades) FROM candles_{base}") == count
+        for base in BASES:
+            assert (
+                await connection.fetchval(f"SELECT sum(trades) FROM candles_{base.name}") == count
+            )
         assert await connection.fetchval("SELECT count(*) FROM trades") == count
         await connection.close()
         await valkey.aclose()

@@ -142,6 +142,7 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
+    from openoutcry.adapters.postgres.pool import open_pool
     from openoutcry.adapters.postgres.recent import RecentReader
     from openoutcry.services.status import report
     from openoutcry.web.hub.meter import Meter
@@ -153,13 +154,7 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
         pool = await stack.enter_async_context(
-            asyncpg.create_pool(
-                settings.database_url,
-                min_size=0,
-                max_size=4,
-                command_timeout=10,
-                server_settings={"application_name": "outcry hub", "jit": "off"},
-            )
+            await open_pool(settings.database_url, application_name="outcry hub", max_size=4)
         )
         meter = Meter()
         options = HubOptions(

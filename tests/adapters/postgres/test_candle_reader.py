@@ -53,9 +53,9 @@ async def test_values_do_not_lose_digits(store: asyncpg.Pool) -> None:
     tiny, huge = Decimal("0.000000000000000001"), Decimal("123456789012345678901234.5")
     rows = [
         msgspec.structs.replace(row, open=tiny, volume=huge)
-        for row in random_candles(1, START, 3, HOUR, density=1)
+        for row in random_candles(1, START - START % DAY, 3, 2 * HOUR, density=1)
     ]
-    await add_candles(store, instrument, "1h", rows)
+    await add_candles(store, instrument, "2h", rows)
     (candle,) = await CandleReader(store).candles(instrument, INTERVALS["6h"], 0, START + DAY)
     assert (candle.open, candle.volume) == (tiny, huge * 3)
 
@@ -127,6 +127,13 @@ async def test_page_is_the_json_of_the_candles(store: asyncpg.Pool) -> None:
         candles = await reader.candles(instrument, interval, start, end)
         assert [_texts(item) for item in items] == [_fields(candle) for candle in candles]
         assert page.body[1:60] in filled.body
+
+
+async def test_a_page_without_candles(store: asyncpg.Pool) -> None:
+    """A range in which nothing is stored is an empty array, of every interval."""
+    instrument, _ = await market(store)
+    for interval in INTERVALS.values():
+        assert (await CandleReader(store).page(instrument, interval, 0, DAY)).body == "[]"
 
 
 def _texts(item: dict[str, msgspec.Raw]) -> list[str]:

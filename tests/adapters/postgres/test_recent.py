@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from openoutcry.adapters.postgres.recent import RecentReader
-from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.coverage import Coverage, Span
 from openoutcry.core.intervals import BASES, MINUTE, SECOND
 from openoutcry.errors import StoreUnavailableError
@@ -17,57 +16,57 @@ from openoutcry.model import Candle, Side, Trade
 START = 1_767_225_600_000_000
 
 
-async def _instrument(pool: asyncpg.Pool) -> int:
-    found: int = await pool.fetchval(
+async def _instrument(store: asyncpg.Pool) -> int:
+    found: int = await store.fetchval(
         "INSERT INTO instruments (venue, symbol, base, quote, price_scale, size_scale)"
         " VALUES ('binance', 'BTCUSDT', 'BTC', 'USDT', 2, 5) RETURNING id"
     )
     return found
 
 
-async def test_an_unknown_symbol_is_empty(pool: asyncpg.Pool) -> None:
+async def test_an_unknown_symbol_is_empty(store: asyncpg.Pool) -> None:
     """A symbol without an instrument has no rows, no coverage and no trades, until it has."""
-    reader = RecentReader(pool, "binance")
+    reader = RecentReader(store, "binance")
     for base in BASES:
         assert await reader.recent("BTCUSDT", base.name, START) == ([], Coverage())
     assert await reader.newest_trades("BTCUSDT", START, 5) == []
-    await _instrument(pool)
+    await _instrument(store)
     assert await reader.recent("BTCUSDT", "1m", START) == ([], Coverage())
 
 
-async def test_candles_and_coverage(pool: asyncpg.Pool) -> None:
+async def test_candles_and_coverage(store: asyncpg.Pool) -> None:
     """Rows come ascending within the range, with spans of every base and the suspected gaps."""
-    instrument = await _instrument(pool)
+    instrument = await _instrument(store)
     for minute in (2, 0, 1, -1):
-        await pool.execute(
+        await store.execute(
             "INSERT INTO candles_1m VALUES ($1, $2, 1.5, 3, 1, 2, 10, 20, $3, 4, 8, 1, 2)",
             instrument,
-            from_us(START + minute * MINUTE),
+            START + minute * MINUTE,
             7 + minute,
         )
-    await pool.execute(
+    await store.execute(
         "INSERT INTO watermarks VALUES ($1, 1, $2, 9, $3, $4)",
         instrument,
-        from_us(START),
-        from_us(START + 3 * SECOND),
-        from_us(START + 4 * SECOND + 1),
+        START,
+        START + 3 * SECOND,
+        START + 4 * SECOND + 1,
     )
-    await pool.execute(
+    await store.execute(
         "INSERT INTO coverage VALUES ($1, 60, $2, $3)",
         instrument,
-        from_us(START - MINUTE),
-        from_us(START),
+        START - MINUTE,
+        START,
     )
     for state in ("suspected", "filled", "absent"):
-        await pool.execute(
+        await store.execute(
             "INSERT INTO gaps (instrument_id, from_id, to_id, missing, from_time, to_time, state)"
             " VALUES ($1, 3, 4, '{[3,5)}', $2, $3, $4)",
             instrument,
-            from_us(START + SECOND),
-            from_us(START + 2 * SECOND),
+            START + SECOND,
+            START + 2 * SECOND,
             state,
         )
-    reader = RecentReader(pool, "binance")
+    reader = RecentReader(store, "binance")
     rows, coverage = await reader.recent("BTCUSDT", "1m", START)
     assert [row.bucket for row in rows] == [START, START + MINUTE, START + 2 * MINUTE]
     d = Decimal
@@ -80,19 +79,19 @@ async def test_candles_and_coverage(pool: asyncpg.Pool) -> None:
     assert [row.trades for row in rows] == [7, 8]
 
 
-async def test_newest_trades(pool: asyncpg.Pool) -> None:
+async def test_newest_trades(store: asyncpg.Pool) -> None:
     """The newest trades come by ascending id, no older than asked."""
-    instrument = await _instrument(pool)
-    await pool.execute("SELECT outcry_make_room('trades', $1, $1)", from_us(START))
+    instrument = await _instrument(store)
+    await store.execute("SELECT outcry_make_room('trades', $1, $1)", START)
     for id_ in range(1, 6):
-        await pool.execute(
+        await store.execute(
             "INSERT INTO trades VALUES ($1, $2, $2, $3, 1.5, 0.25, $4)",
             instrument,
-            from_us(START + id_),
+            START + id_,
             id_,
             1 if id_ % 2 else -1,
         )
-    reader = RecentReader(pool, "binance")
+    reader = RecentReader(store, "binance")
     trades = await reader.newest_trades("BTCUSDT", START, 2)
     assert [trade.trade_id for trade in trades] == [4, 5]
     assert trades[0] == Trade(

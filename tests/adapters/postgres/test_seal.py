@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import asyncpg
 import numpy as np
+import pytest
 
 from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.batch import record
 from openoutcry.core.frames import MARK, SCALE, TRADE, Frame, FrameKind, decode, empty
-from openoutcry.core.intervals import HOUR, MINUTE
+from openoutcry.core.intervals import HOUR, INTERVALS, MINUTE
 from openoutcry.core.klines import Klines, encode_klines
 from openoutcry.core.ledger import Ledger
 from openoutcry.model import Candle
@@ -72,11 +73,11 @@ async def test_sealed_minutes_and_trades_add_up_in_longer_candles(db: asyncpg.Co
         assert await trades_in(db, "1m", START) == (7, True)
         assert await trades_in(db, "1m", START + MINUTE) == (5, True)
         assert await trades_in(db, "1m", START + 2 * MINUTE) == (1, False)
-        for base in ("5m", "1h"):
+        for base in ("5m", "30m", "1h", "2h", "1d"):
             assert await trades_in(db, base, START) == (13, False)
     await commit(trade(49, START + 5), trade(52, START + 3 * MINUTE, 250))
     assert await trades_in(db, "1m", START) == (7, True)
-    for base in ("5m", "1h"):
+    for base in ("5m", "30m", "1h", "2h", "1d"):
         assert await trades_in(db, base, START) == (14, False)
     row = await db.fetchrow("SELECT open, high, low, close FROM candles_1h")
     assert tuple(row) == (100, 300, 100, 250)
@@ -84,8 +85,9 @@ async def test_sealed_minutes_and_trades_add_up_in_longer_candles(db: asyncpg.Co
     assert await db.fetchval("SELECT sum(trades) FROM candles_1s") == 4
 
 
-async def test_a_sealed_hour_stays_as_it_is(db: asyncpg.Connection) -> None:
-    """Minutes imported after their hour leave the sealed hour alone, and the day counts it once."""
+@pytest.mark.parametrize("base", ["30m", "1h", "2h"])
+async def test_a_sealed_candle_stays_as_it_is(db: asyncpg.Connection, base: str) -> None:
+    """Minutes imported after a longer candle leave it alone, and the day counts it once."""
     await db.execute(
         "INSERT INTO instruments (venue, symbol, base, quote, price_scale, size_scale)"
         " VALUES ('binance', 'BTCUSDT', 'BTC', 'USDT', 2, 5)"
@@ -93,11 +95,11 @@ async def test_a_sealed_hour_stays_as_it_is(db: asyncpg.Connection) -> None:
     store = await ShardStore.own(db, 0)
     assert store is not None
     ledger = Ledger(1)
-    hour = klines("1h", START, START + HOUR, kline(START, "100", 60))
+    longer = klines(base, START, INTERVALS[base].next(START), kline(START, "100", 60))
     minute = klines("1m", START, START + MINUTE, kline(START, "100", 3))
-    for number, frame in enumerate((hour, minute)):
+    for number, frame in enumerate((longer, minute)):
         await store.commit(record([frame], lambda _: ledger), "s", f"1-{number}")
-    assert await trades_in(db, "1h", START) == (60, True)
+    assert await trades_in(db, base, START) == (60, True)
     assert (await db.fetchrow("SELECT trades FROM candles_1d"))["trades"] == 60
     partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'candles_1s'::regclass"
     assert await db.fetchval(partitions) == 0

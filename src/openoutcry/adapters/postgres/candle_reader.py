@@ -8,27 +8,13 @@ from typing import Final
 from msgspec import Struct
 
 from openoutcry.adapters.postgres import candle_sql
-from openoutcry.adapters.postgres.pool import Pool, fetch
+from openoutcry.adapters.postgres.coverage_rows import read_coverage
+from openoutcry.adapters.postgres.pool import Pool, connection, fetch
 from openoutcry.core.completeness import complete_flags
-from openoutcry.core.coverage import Coverage, Span
+from openoutcry.core.coverage import Coverage
 from openoutcry.core.fill import LastClose, fill_previous
 from openoutcry.core.intervals import INTERVALS, SECOND, Interval
 from openoutcry.model import Candle
-
-_COVERAGE: Final = """
-SELECT false AS gap, 0 AS base, first_time AS from_time, heard_until AS to_time
-FROM watermarks WHERE instrument_id = $1
-UNION ALL
-SELECT false, base, from_time, to_time FROM coverage WHERE instrument_id = $1
-UNION ALL
-SELECT true, 0, from_time, to_time FROM gaps WHERE instrument_id = $1 AND state = 'suspected'
-"""
-
-# One pair of queries an interval, made once: they differ in names, never in values.
-_VALUES: Final = {name: candle_sql.values(interval) for name, interval in INTERVALS.items()}
-_HEADS: Final = {name: candle_sql.json_heads(interval) for name, interval in INTERVALS.items()}
-_BEFORE: Final = {name: candle_sql.before(interval) for name, interval in INTERVALS.items()}
-
 
 _TAILS: Final = {True: ',"complete":true}', False: ',"complete":false}'}
 
@@ -68,7 +54,7 @@ class CandleReader:
             return []
         # Coverage goes first: what it calls known was committed before the candles are read.
         coverage = await self.coverage(instrument)
-        rows = await fetch(self._pool, _VALUES[interval.name], instrument, first, stop, limit)
+        rows = await fetch(self._pool, candle_sql.values(interval), instrument, first, stop, limit)
         flags = complete_flags(interval, [row[0] for row in rows], coverage)
         return [Candle(*(*row, flag)) for row, flag in zip(rows, flags, strict=True)]
 
@@ -104,12 +90,12 @@ class CandleReader:
         if first >= stop:
             return _EMPTY
         coverage = await self.coverage(instrument)
-        rows = await fetch(self._pool, _HEADS[interval.name], instrument, first, stop, limit)
-        buckets = [row[0] * SECOND for row in rows]
+        sql = candle_sql.json_heads(interval)
+        ((starts, heads),) = await fetch(self._pool, sql, instrument, first, stop, limit)
+        buckets = [start * SECOND for start in starts or ()]
         flags = complete_flags(interval, buckets, coverage)
-        objects = [row[1] + _TAILS[flag] for row, flag in zip(rows, flags, strict=True)]
-        reached = interval.next(buckets[-1]) if len(rows) == limit else stop
-        return _page(objects, interval, first, reached, coverage)
+        reached = interval.next(buckets[-1]) if len(buckets) == limit else stop
+        return _page(_objects(heads or "", flags), interval, first, reached, coverage)
 
     async def filled_page(
         self, instrument: int, interval: Interval, start: int, end: int, limit: int = 1000
@@ -119,13 +105,13 @@ class CandleReader:
         if first >= stop:
             return _EMPTY
         candles = await self.filled(instrument, interval, start, end, limit)
-        objects = [_object(candle) for candle in candles]
+        objects = ",".join([_object(candle) for candle in candles])
         reached = interval.next(candles[-1].bucket) if len(candles) == limit else stop
         return _page(objects, interval, first, reached, await self.coverage(instrument))
 
     async def before(self, instrument: int, interval: Interval, bucket: int) -> LastClose | None:
         """Return the close of the last candle that starts before `bucket`."""
-        rows = await fetch(self._pool, _BEFORE[interval.name], instrument, bucket)
+        rows = await fetch(self._pool, candle_sql.before(interval), instrument, bucket)
         return LastClose(*rows[0]) if rows else None
 
     async def coverage(self, instrument: int) -> Coverage:
@@ -136,11 +122,8 @@ class CandleReader:
         read_at, coverage = self._coverage.get(instrument, (float("-inf"), Coverage()))
         now = time.monotonic()
         if now - read_at > self._ttl:
-            rows = await fetch(self._pool, _COVERAGE, instrument)
-            coverage = Coverage(
-                spans=tuple(Span(base, low, high) for gap, base, low, high in rows if not gap),
-                gaps=tuple((low, high) for gap, _, low, high in rows if gap),
-            )
+            async with connection(self._pool) as lent:
+                coverage = await read_coverage(lent, instrument)
             self._coverage[instrument] = (now, coverage)
         return coverage
 
@@ -152,11 +135,17 @@ def _bounds(interval: Interval, start: int, end: int) -> tuple[int, int]:
     return first, interval.next(interval.floor(end))
 
 
-def _page(
-    objects: list[str], interval: Interval, start: int, end: int, coverage: Coverage
-) -> CandlePage:
+def _page(objects: str, interval: Interval, start: int, end: int, coverage: Coverage) -> CandlePage:
     known = coverage.covers(start, end, INTERVALS[interval.base].length)
-    return CandlePage(body=f"[{','.join(objects)}]", settled=known)
+    return CandlePage(body=f"[{objects}]", settled=known)
+
+
+def _objects(heads: str, flags: list[bool]) -> str:
+    """Return the JSON objects that `heads` (one a line) begin."""
+    if all(flags) and flags:
+        return heads.replace("\n", _TAILS[True] + ",") + _TAILS[True]
+    lines = heads.split("\n") if heads else []
+    return ",".join([head + _TAILS[flag] for head, flag in zip(lines, flags, strict=True)])
 
 
 def _object(candle: Candle) -> str:

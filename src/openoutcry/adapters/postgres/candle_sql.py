@@ -1,14 +1,18 @@
 """The SQL of candles: stored intervals as they are, longer ones rolled up from their base.
 
-Measured for 1000 candles of 30m (6000 rows of 5m): joining the first and last row 46 ms, looking
-them up per bucket 6.4 ms, window functions 5.7 ms, array_agg over rows already in order 4.7 ms.
-Looking
-open and close up only where the first or last row of a bucket is missing took 3.7 ms in a busy market
-and 14 ms in one where they always are; array_agg took 4.9 and 3.7 ms.
+Measured for 1000 candles of six base rows each: joining the first and last row 46 ms, looking them up
+per bucket 6.4 ms, window functions 5.7 ms, array_agg over rows already in order 4.7 ms. Looking open
+and close up only where the first or last row of a bucket is missing took 3.7 ms in a busy market and
+14 ms in one where they always are; array_agg took 4.9 and 3.7 ms.
+
+Of three base rows each, 3.5 ms: 0.2 to read the rows, 0.4 to group them, 1.0 for sums and extremes,
+1.0 for open and close, 0.9 to write the numbers. Joining neighbours by lead() took 1.5 times as long,
+and neither hashing nor arrays without an order of their own took less.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from openoutcry.core.intervals import INTERVALS, Interval
@@ -16,7 +20,7 @@ from openoutcry.core.intervals import INTERVALS, Interval
 _EPOCH: Final = "timestamptz '1970-01-01 00:00:00+00'"
 _MONDAY: Final = "timestamptz '1970-01-05 00:00:00+00'"
 
-# Parameters: instrument, first bucket, end (exclusive), most candles.
+# Parameters: instrument, first bucket, end (exclusive), most candles (null: all).
 _STORED: Final = """
 SELECT {columns}
 FROM candles_{base}
@@ -78,17 +82,28 @@ _JSON: Final = """date_part('epoch', bucket)::bigint AS seconds, concat(
         ',"volume":', volume, ',"quoteVolume":', quote_volume, ',"trades":', trades
     ) AS head"""
 
+# One row instead of a thousand: the driver makes no record of each, which saved 0.3 ms of 1.5.
+_PAGE: Final = """
+SELECT array_agg(seconds) AS starts, string_agg(head, E'\\n') AS heads FROM ({candles}) AS page
+"""
 
+
+@cache
 def values(interval: Interval) -> str:
     """Return the query for whole candles, ascending."""
     return _select(interval, _VALUES)
 
 
+@cache
 def json_heads(interval: Interval) -> str:
-    """Return the query for the start (s) and the beginning of each candle's JSON object, ascending."""
-    return _select(interval, _JSON)
+    """Return the query for one row: the starts (s), and the beginnings of the JSON objects by line.
+
+    Both are ascending, and null where there is no candle.
+    """
+    return _PAGE.format(candles=_select(interval, _JSON))
 
 
+@cache
 def before(interval: Interval) -> str:
     """Return the query for the last candle's bucket and close before a bucket."""
     return _BEFORE.format(base=interval.base, start=_start(interval))

@@ -7,54 +7,29 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from openoutcry.adapters.postgres import candle_sql
+from openoutcry.adapters.postgres.coverage_rows import read_coverage
 from openoutcry.adapters.postgres.outages import OUTAGES
-from openoutcry.adapters.postgres.times import from_us
-from openoutcry.core.coverage import Coverage, Span
-from openoutcry.core.intervals import BASES
+from openoutcry.core.coverage import Coverage
+from openoutcry.core.intervals import DAY, INTERVALS
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Side, Trade
 
 INSTRUMENT: Final = "SELECT id FROM instruments WHERE venue = $1 AND symbol = $2"
 
-CANDLES: Final = """
-SELECT (extract(epoch FROM bucket) * 1000000)::bigint AS bucket, open, high, low, close, volume,
-       quote_volume, trades, taker_buy_volume, taker_buy_quote_volume
-FROM candles_{base}
-WHERE instrument_id = $1 AND bucket >= $2 AND ($3::timestamptz IS NULL OR bucket < $3)
-ORDER BY bucket
-"""
-
-SPANS: Final = """
-SELECT 0 AS base, (extract(epoch FROM first_time) * 1000000)::bigint AS start_us,
-       (extract(epoch FROM heard_until) * 1000000)::bigint AS end_us
-FROM watermarks WHERE instrument_id = $1
-UNION ALL
-SELECT base, (extract(epoch FROM from_time) * 1000000)::bigint,
-       (extract(epoch FROM to_time) * 1000000)::bigint
-FROM coverage WHERE instrument_id = $1 AND to_time >= $2
-"""
-
-GAPS: Final = """
-SELECT (extract(epoch FROM from_time) * 1000000)::bigint AS start_us,
-       (extract(epoch FROM to_time) * 1000000)::bigint AS end_us
-FROM gaps WHERE instrument_id = $1 AND state = 'suspected' AND to_time >= $2
-ORDER BY from_time
-"""
-
 TRADES: Final = """
-SELECT trade_id, price, size, side, (extract(epoch FROM venue_time) * 1000000)::bigint AS time,
-       (extract(epoch FROM received_time) * 1000000)::bigint AS received
+SELECT trade_id, price, size, side, venue_time AS time, received_time AS received
 FROM trades WHERE instrument_id = $1 AND venue_time >= $2
 ORDER BY trade_id DESC LIMIT $3
 """
 
 T = TypeVar("T")
 
-_QUERIES: Final = {base.name: CANDLES.format(base=base.name) for base in BASES}
+_CENTURY: Final = 100 * 365 * DAY
 
 
 class RecentReader:
-    """The hub's snapshots, from a pool of connections, for the instruments of one venue.
+    """The hub's snapshots, from a pool by `open_pool`, for the instruments of one venue.
 
     A symbol that the store does not know yet has no rows. Raises StoreUnavailableError when
     PostgreSQL cannot be asked.
@@ -81,7 +56,8 @@ class RecentReader:
     async def _recent(
         self, symbol: str, base: str, start_us: int, end_us: int | None
     ) -> tuple[list[Candle], Coverage]:
-        start = from_us(start_us)
+        end = start_us + _CENTURY if end_us is None else end_us
+        sql = candle_sql.values(INTERVALS[base])
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -89,14 +65,8 @@ class RecentReader:
             instrument = await self._instrument(connection, symbol)
             if instrument is None:
                 return [], Coverage()
-            end = None if end_us is None else from_us(end_us)
-            rows = await connection.fetch(_QUERIES[base], instrument, start, end)
-            spans = await connection.fetch(SPANS, instrument, start)
-            gaps = await connection.fetch(GAPS, instrument, start)
-        coverage = Coverage(
-            spans=tuple(Span(*span) for span in spans),
-            gaps=tuple((low, high) for low, high in gaps),
-        )
+            rows = await connection.fetch(sql, instrument, start_us, end, None)
+            coverage = await read_coverage(connection, instrument, start_us)
         return [Candle(*row) for row in rows], coverage
 
     async def _newest_trades(self, symbol: str, since_us: int, count: int) -> list[Trade]:
@@ -104,7 +74,7 @@ class RecentReader:
             instrument = await self._instrument(connection, symbol)
             if instrument is None:
                 return []
-            rows = await connection.fetch(TRADES, instrument, from_us(since_us), count)
+            rows = await connection.fetch(TRADES, instrument, since_us, count)
         return [
             Trade(
                 venue=self._venue,

@@ -133,7 +133,7 @@ CREATE TABLE stream_positions (
 )
 """
 
-BASES = ("1s", "30s", "1m", "5m", "1h", "4h", "1d")
+BASES = ("1s", "30s", "1m", "5m", "30m", "1h", "2h", "4h", "1d")
 PARTITIONED = {"trades": "venue_time", "candles_1s": "bucket"}
 
 NATIVE_MAKE_ROOM = """
