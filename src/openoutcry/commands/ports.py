@@ -8,6 +8,8 @@ from pathlib import Path
 
 _LISTENING = "0A"
 
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
+
 
 def free(host: str, port: int) -> bool:
     """Return whether we could listen on the port."""
@@ -46,3 +48,9 @@ def _listeners(port: int) -> set[str]:
                 if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
                     found.add(f"socket:[{fields[9]}]")
     return found
+
+
+def reachable(host: str) -> str:
+    """Return the host as it stands in a URL for somebody on this machine."""
+    host = _WILDCARDS.get(host, host)
+    return f"[{host}]" if ":" in host else host

@@ -17,7 +17,6 @@ from openoutcry.errors import ConfigError, EngineError
 from openoutcry.nursery import Nursery, supported
 
 ROLES = ("feed", "recorder", "hub", "api")
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
 
 
 def up(overrides: dict[str, Any], *, sandbox: bool) -> None:
@@ -50,7 +49,7 @@ def towards_sandbox(settings: Settings) -> Settings:
     """Return settings whose exchange is the sandbox on this machine."""
     if settings.sandbox_replay and not Path(settings.sandbox_replay).is_file():
         raise ConfigError(f"The recording {settings.sandbox_replay} does not exist.")
-    host = reachable(settings.sandbox_host)
+    host = ports.reachable(settings.sandbox_host)
     state = settings.sandbox_state or str(data_dir(settings) / "sandbox.json")
     return structs.replace(
         settings,
@@ -72,9 +71,3 @@ def _refuse_taken_ports(settings: Settings, *, sandbox: bool) -> None:
                 f"Port {number} is taken by {ports.holder(number)}. Stop it, or choose another "
                 f"with {option.upper() if 'sandbox' in name else option}."
             )
-
-
-def reachable(host: str) -> str:
-    """Return the host as it stands in a URL for somebody on this machine."""
-    host = _WILDCARDS.get(host, host)
-    return f"[{host}]" if ":" in host else host

@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 
 from openoutcry.commands.context import data_dir
-from openoutcry.commands.up import reachable
+from openoutcry.commands.ports import reachable
 from openoutcry.commands.up_view import LiveView, PlainView
 from openoutcry.config import Settings
 from openoutcry.engines import Engines
