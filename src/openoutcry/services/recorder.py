@@ -153,7 +153,7 @@ class Recorder:
                     if committing is not None:
                         done, committing = committing, None
                         await done
-                    await self._take_from_others(store)
+                    await self._take_left_over(store)
                     look_round = time.monotonic() + _LOOK_ROUND_SECONDS
                 wait_ms = _LAST_WAIT_MS if stop.is_set() else _WAIT_MS
                 entries = await self._stream.fresh(self._entries_wanted(), wait_ms)
@@ -172,9 +172,12 @@ class Recorder:
             if committing is not None:
                 await committing
 
-    async def _take_from_others(self, store: ShardStore) -> None:
-        """Record what a former owner read while it did not know yet that it had lost the shard."""
-        if await self._stream.left_by_others():
+    async def _take_left_over(self, store: ShardStore) -> None:
+        """Record what was read but never got this far, while nothing of ours is under way.
+
+        A former owner may have read it, not knowing yet that it had lost the shard.
+        """
+        if await self._stream.left_over():
             await self._stream.claim()
             await self._finish_unfinished(store)
 

@@ -83,10 +83,13 @@ class TradeStream:
         oldest = pending["min"] or ids[-1]
         await self._valkey.xtrim(self.name, minid=oldest, approximate=True)
 
-    async def left_by_others(self) -> bool:
-        """Return whether another consumer has read entries that it has not acknowledged."""
+    async def left_over(self) -> bool:
+        """Return whether anybody, we included, has read entries that are not acknowledged.
+
+        Ours too: an answer that was lost with its connection has been read as far as Valkey knows.
+        """
         pending = await self._valkey.xpending(self.name, RECORDER_GROUP)
-        return any(one["name"].decode() != self._consumer for one in pending["consumers"] or ())
+        return bool(pending["pending"])
 
     async def bury(self, entry: Entry, reason: str) -> None:
         """Put an entry on the dead-letter stream with its reason, then acknowledge it."""
