@@ -18,12 +18,12 @@ async def test_trimming_spares_what_somebody_has_not_acknowledged(valkey: Redis)
     held = await slow.fresh(10, 10)
     later = await quick.fresh(1_990, 10)
     await quick.done([entry.id for entry in later])
-    assert await quick.left_by_others()
-    assert not await slow.left_by_others()
+    assert await quick.left_over()
+    assert await slow.left_over()
     await quick.claim()
     assert await quick.unfinished(b"0", 100) == held
     await quick.done([entry.id for entry in held])
-    assert not await quick.left_by_others()
+    assert not await quick.left_over()
     await quick.done([ids[-1]])
     assert await valkey.xlen(STREAM) < 500
 
