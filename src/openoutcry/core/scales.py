@@ -19,6 +19,9 @@ INT64_MAX: Final = 2**63 - 1
 EXACT: Final = Context(prec=120, traps=[InvalidOperation, Inexact, Overflow])
 """Decimal arithmetic that raises ArithmeticError where it would have to round."""
 
+_MOST_DIGITS: Final = 18
+"""So many digits always fit 64 bits."""
+
 POWERS: Final = np.array([10**k for k in range(19)], np.int64)
 """10**k for k in 0..18."""
 
@@ -76,12 +79,13 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Ints, int]:
     places = len(first) - first.find(".") - 1 if "." in first else 0
     if places and _all_have_point_at(texts, -places - 1):
         written = " ".join(texts)
-        joined = written.replace(".", "")
-        parts = joined.split(" ")
-        plain = joined.isascii() and joined.replace(" ", "").isdigit()
-        one_point_each = len(written) - len(joined) == len(texts)
-        if plain and one_point_each and len(parts) == len(texts) and max(map(len, parts)) <= 18:
-            return np.array(list(map(int, parts)), np.int64), places
+        digits = written.replace(".", "")
+        one_point_each = len(written) - len(digits) == len(texts)
+        short = max(map(len, texts)) <= _MOST_DIGITS + 1
+        if one_point_each and short and digits.isascii() and digits.replace(" ", "").isdigit():
+            values = np.fromstring(digits, np.int64, sep=" ")
+            if len(values) == len(texts):
+                return values, places
     return _parse_slowly(texts)
 
 
