@@ -76,9 +76,10 @@ def gather(frames: Sequence[Frame]) -> tuple[Table, Table]:
     tables = [frame for frame in frames if len(frame.trades)]
     if not tables:
         return empty(TRADE), empty(SCALE)
-    scales = _common_scales([frame.scales for frame in tables])
-    parts = [_at_scales(frame, scales) for frame in tables]
+    scales, agreed = _common_scales([frame.scales for frame in tables])
+    parts = [frame.trades if agreed else _at_scales(frame, scales) for frame in tables]
     trades = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    _known(trades, scales)
     if np.any((trades["venue_time"] < 0) | (trades["venue_time"] >= _YEAR_10000)):
         raise FrameError("a trade's time is outside the years 1970-9999")
     if np.any(np.abs(trades["side"]) != 1):
@@ -95,7 +96,8 @@ def row_scales(instruments: NDArray[np.uint32], scales: Table) -> tuple[Ints, In
     )
 
 
-def _common_scales(tables: Sequence[Table]) -> Table:
+def _common_scales(tables: Sequence[Table]) -> tuple[Table, bool]:
+    """Return the largest scales of each instrument, and whether all tables agree on them."""
     rows = np.concatenate(tables)
     ids, at = np.unique(rows["instrument"], return_inverse=True)
     common = np.zeros(len(ids), SCALE)
@@ -104,21 +106,19 @@ def _common_scales(tables: Sequence[Table]) -> Table:
         raise FrameError(f"a scale is above {MAX_SCALE}")
     np.maximum.at(common["price_scale"], at, rows["price_scale"])
     np.maximum.at(common["size_scale"], at, rows["size_scale"])
-    return common
+    return common, bool(np.all(common[at] == rows))
+
+
+def _known(trades: Table, scales: Table) -> None:
+    """Raise FrameError if a trade's instrument is not in `scales`."""
+    row = np.searchsorted(scales["instrument"], trades["instrument"])
+    if row.max() >= len(scales) or np.any(scales["instrument"][row] != trades["instrument"]):
+        raise FrameError("a trade's instrument has no scales in its frame")
 
 
 def _at_scales(frame: Frame, scales: Table) -> Table:
     own = np.sort(frame.scales, order="instrument")
-    instruments = frame.trades["instrument"]
-    row = np.searchsorted(own["instrument"], instruments)
-    if row.max() >= len(own) or np.any(own["instrument"][row] != instruments):
-        raise FrameError("a trade's instrument has no scales in its frame")
-    at = np.searchsorted(scales["instrument"], own["instrument"])
-    target = scales[at]
-    if np.array_equal(own["price_scale"], target["price_scale"]) and np.array_equal(
-        own["size_scale"], target["size_scale"]
-    ):
-        return frame.trades
+    _known(frame.trades, own)
     trades = frame.trades.copy()
     old_price, old_size = row_scales(trades["instrument"], own)
     new_price, new_size = row_scales(trades["instrument"], scales)
@@ -147,16 +147,27 @@ def _absorb(trades: Table, ledger_of: Callable[[int], Ledger]) -> tuple[Table, d
 
 def _sorted_unique(trades: Table) -> Table:
     """Return the rows ascending by instrument and id, each once (the first to come stays)."""
+    if _ascending(trades):
+        return trades
+    # Ids mostly come in order: to bring instruments together, in linear time, is then enough.
+    instrument = trades["instrument"]
+    if instrument.max() < 2**16:
+        trades = trades[np.argsort(instrument.astype(np.uint16), kind="stable")]
+        if _ascending(trades):
+            return trades
+    trades = trades[np.lexsort((trades["trade_id"], trades["instrument"]))]
+    instrument, trade_id = trades["instrument"], trades["trade_id"]
+    first = np.ones(len(trades), bool)
+    first[1:] = (instrument[1:] != instrument[:-1]) | (trade_id[1:] != trade_id[:-1])
+    return trades[first]
+
+
+def _ascending(trades: Table) -> bool:
+    """Return whether the rows ascend by instrument and id, without repeats."""
     instrument, trade_id = trades["instrument"], trades["trade_id"]
     same = instrument[1:] == instrument[:-1]
-    if not np.all((instrument[1:] > instrument[:-1]) | (same & (trade_id[1:] > trade_id[:-1]))):
-        trades = trades[np.lexsort((trade_id, instrument))]
-        instrument, trade_id = trades["instrument"], trades["trade_id"]
-        first = np.ones(len(trades), bool)
-        first[1:] = (instrument[1:] != instrument[:-1]) | (trade_id[1:] != trade_id[:-1])
-        if not first.all():
-            trades = trades[first]
-    return trades
+    ordered = (instrument[1:] > instrument[:-1]) | (same & (trade_id[1:] > trade_id[:-1]))
+    return bool(ordered.all())
 
 
 def _apply_marks(frame: Frame, ledger_of: Callable[[int], Ledger]) -> list[Ledger]:
