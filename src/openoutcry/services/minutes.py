@@ -19,7 +19,8 @@ class MinuteFolder:
 
     An aggregate hides its trades but not their number, price and volume: the minutes are exact. The
     first and the last minute of a file are whole only with `whole_days`; a jump in the ids spoils the
-    minutes on both its sides and what lies between.
+    minutes on both its sides and what lies between. How the file is cut into lines to `take` makes no
+    difference, as long as the minutes come in order.
     """
 
     def __init__(self, instrument: Instrument, *, whole_days: bool) -> None:
@@ -29,17 +30,22 @@ class MinuteFolder:
         self._next_id: int | None = None
         self._spoiled: set[int] = set()
         self._last: Candle | None = None
-        self._begun = False
+        self._until = -1
 
     def take(self, lines: list[str]) -> list[Candle]:
-        """Return the minutes that `lines` complete, ascending, flat ones between them included."""
+        """Return the minutes that `lines` complete, ascending, flat ones between them included.
+
+        Raises BadRequestError for lines that cannot be read or belong to a minute already given.
+        """
         lines = self._lines + lines
+        if not lines:
+            return []
         aggregates = parse_aggregates(self._symbol, lines)
         minutes = aggregates.trades.venue_time // MINUTE * MINUTE
-        if np.any(np.diff(minutes) < 0):
+        if minutes[0] <= self._until or np.any(np.diff(minutes) < 0):
             raise BadRequestError("The file is not in the order of time.")
         done = int(np.searchsorted(minutes, minutes[-1]))
-        self._lines = lines[done:]
+        self._lines = [lines[at] for at in aggregates.line[done:].tolist()]
         return self._fold(aggregates, done)
 
     def end(self) -> list[Candle]:
@@ -58,7 +64,10 @@ class MinuteFolder:
         rows["trade_id"] = trades.trade_id[:count]
         rows["price"], rows["size"] = trades.price[:count], trades.size[:count]
         rows["side"] = trades.side[:count]
-        self._spoil(rows["trade_id"], aggregates.last_id[:count], rows["venue_time"])
+        # The one after them too: a jump just behind a minute spoils it before it is given.
+        seen = slice(count + 1)
+        self._spoil(trades.trade_id[seen], aggregates.last_id[seen], trades.venue_time[seen])
+        self._next_id = int(aggregates.last_id[count - 1]) + 1
         hidden = aggregates.last_id[:count] - rows["trade_id"] + 1
         columns = fold(structs.replace(as_rows(rows), trades=hidden), INTERVALS["1m"])
         found = [
@@ -69,20 +78,17 @@ class MinuteFolder:
 
     def _spoil(self, first: np.ndarray, last: np.ndarray, times: np.ndarray) -> None:
         """Note the minutes around jumps in the ids."""
-        expected = np.concatenate(([self._next_id or first[0]], last[:-1] + 1))
-        self._next_id = int(last[-1]) + 1
+        before = first[0] if self._next_id is None else self._next_id
+        expected = np.concatenate(([before], last[:-1] + 1))
         for at in np.flatnonzero(first != expected).tolist():
             self._spoiled.add(int(times[at]) // MINUTE * MINUTE)
-            if at:
-                self._spoiled.add(int(times[at - 1]) // MINUTE * MINUTE)
-            elif self._last is not None:
-                self._spoiled.add(self._last.bucket)
+            self._spoiled.add(int(times[max(0, at - 1)]) // MINUTE * MINUTE)
 
     def _whole(self, found: list[Candle]) -> list[Candle]:
         """Leave out what is not whole; carry the price through minutes without trades."""
         whole: list[Candle] = []
         for candle in found:
-            first, self._begun = not self._begun, True
+            first, self._until = self._until < 0, candle.bucket
             broken = candle.bucket in self._spoiled or (first and not self._whole_days)
             if not broken:
                 if self._last is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -32,19 +32,31 @@ class FileKind(StrEnum):
 
 
 class AggregateColumns(Struct, frozen=True):
-    """Aggregate trades: `trades` as if each were one trade with the first id; `last_id` beside."""
+    """Aggregate trades: `trades` as if each were one trade with the first id; `last_id` beside.
+
+    `line` says which of the lines that were parsed each row comes from.
+    """
 
     trades: TradeColumns
     last_id: Ints
+    line: Ints
 
 
-_BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
+_BOOLEANS: Final = {
+    spelling: value
+    for value, word in ((True, "true"), (False, "false"))
+    for spelling in (word, word.capitalize(), word.upper())
+}
+_BYTE_ORDER_MARK: Final = "\ufffd\ufeff"  # as ASCII with replacements, or as text
+_TIMES: Final = (to_us(1_230_768_000_000), to_us(4_102_444_800_000))
+"""The years 2009 to 2099: what lies outside is not in ms or µs, or is no time at all."""
 _DATED: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?\.\w+$")
 
 
 def is_header(line: str) -> bool:
     """Return whether a file's first line names columns instead of holding a row."""
-    return not line[:1].isdigit()
+    names = line.lstrip(_BYTE_ORDER_MARK).split(",")
+    return len(names) >= 6 and all(name[:1].isalpha() for name in names)
 
 
 def detect(line: str) -> FileKind:
@@ -70,9 +82,18 @@ def parse_trades(symbol: str, lines: Sequence[str]) -> TradeColumns:
 
 def parse_aggregates(symbol: str, lines: Sequence[str]) -> AggregateColumns:
     """Return rows of an aggTrades file, ascending by id. Raises BadRequestError."""
-    rows = sorted(_cells(lines, 7), key=lambda row: int(row[3]))
+    rows = _cells(lines, 7)
     trades = _columns(symbol, rows, id_at=3, price_at=1, size_at=2, time_at=5, maker_at=6)
-    return AggregateColumns(trades, np.array([int(row[4]) for row in rows], np.int64))
+    try:
+        order = np.argsort(np.array([int(row[3]) for row in rows], np.int64), kind="stable")
+        last = np.array([int(row[4]) for row in rows], np.int64)[order]
+    except (ValueError, OverflowError) as error:
+        raise BadRequestError(f"A row cannot be read: {error}.") from None
+    wrong = np.flatnonzero(last < trades.trade_id)
+    if len(wrong):
+        row = ",".join(rows[int(order[wrong[0]])])
+        raise BadRequestError(f"The row {row[:80]!r} ends before it begins.")
+    return AggregateColumns(trades, last, order)
 
 
 def parse_klines(lines: Sequence[str]) -> tuple[Interval, list[Candle]]:
@@ -83,13 +104,17 @@ def parse_klines(lines: Sequence[str]) -> tuple[Interval, list[Candle]]:
     """
     rows = _cells(lines, 11)
     try:
-        start, end = to_us(int(rows[0][0])), to_us(int(rows[0][6]))
-        length = round((end - start) / SECOND) * SECOND
+        # Klines of a time when the exchange stood still close early: the longest one tells.
+        length = max(to_us(int(row[6])) - to_us(int(row[0])) for row in rows)
         candles = [_candle(row) for row in rows]
-    except (ValueError, InvalidOperation) as error:
+    except (ValueError, ArithmeticError) as error:
         raise BadRequestError(f"A kline cannot be read: {error}.") from None
+    length = round(length / SECOND) * SECOND
     for base in BASES:
         if base.length == length and base.name != "30s":
+            for candle in candles:
+                if base.floor(candle.bucket) != candle.bucket:
+                    raise BadRequestError(f"No kline of {base.name} opens at {candle.bucket} µs.")
             return base, candles
     names = ", ".join(base.name for base in BASES if base.name != "30s")
     raise BadRequestError(
@@ -104,6 +129,8 @@ def covers_whole_days(name: str) -> bool:
 
 def _cells(lines: Sequence[str], least: int) -> list[list[str]]:
     rows = [line.rstrip("\r\n").split(",") for line in lines]
+    if not rows:
+        raise BadRequestError("There is no row.")
     for row in rows:
         if len(row) < least:
             raise BadRequestError(f"The row {','.join(row)[:80]!r} has too few columns.")
@@ -122,11 +149,13 @@ def _columns(
 ) -> TradeColumns:
     try:
         ids = np.array([int(row[id_at]) for row in rows], np.int64)
-        times = np.array([to_us(int(row[time_at])) for row in rows], np.int64)
+        times = np.array([_time(row[time_at]) for row in rows], np.int64)
         maker = np.array([_BOOLEANS[row[maker_at]] for row in rows], bool)
         price, price_scale = parse_decimals([row[price_at] for row in rows])
         size, size_scale = parse_decimals([row[size_at] for row in rows])
-    except (ValueError, KeyError, OverflowError, OutcryError) as error:
+    except KeyError as error:
+        raise BadRequestError(f"A row cannot be read: {error} is neither true nor false.") from None
+    except (ValueError, OverflowError, OutcryError) as error:
         raise BadRequestError(f"A row cannot be read: {error}.") from None
     order = np.argsort(ids, kind="stable")
     return TradeColumns(
@@ -144,9 +173,11 @@ def _columns(
 
 def _candle(row: list[str]) -> Candle:
     numbers = [plain(Decimal(row[at])) for at in (1, 2, 3, 4, 5, 7, 9, 10)]
+    if not all(number.is_finite() for number in numbers):
+        raise ValueError(f"{','.join(row)[:80]!r} is not in finite numbers")
     open_, high, low, close, volume, quote_volume, bought, bought_quote = numbers
     return Candle(
-        bucket=to_us(int(row[0])),
+        bucket=_time(row[0]),
         open=open_,
         high=high,
         low=low,
@@ -157,3 +188,10 @@ def _candle(row: list[str]) -> Candle:
         taker_buy_volume=bought,
         taker_buy_quote_volume=bought_quote,
     )
+
+
+def _time(text: str) -> int:
+    time = to_us(int(text))
+    if not _TIMES[0] <= time < _TIMES[1]:
+        raise ValueError(f"{text!r} is no time in ms or µs")
+    return time
