@@ -223,15 +223,14 @@ async def import_files(
 
     A recorder of our own takes part: alone it does the work, beside a running one it stands by.
     """
-    from openoutcry.adapters.postgres import migrate
     from openoutcry.adapters.valkey.trade_stream import TradeStream
     from openoutcry.services.discovery import instrument_for_import
     from openoutcry.services.importer import Importer
     from openoutcry.services.recorder import Recorder
 
-    await migrate.upgrade(settings.database_url)
-    connect = partial(_connect, settings, "import")
     stop = asyncio.Event()
+    await _migrate(settings, stop)
+    connect = partial(_connect, settings, "import")
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
         rest = await _rest(stack, settings, valkey)
@@ -244,11 +243,19 @@ async def import_files(
             shard, connect, stream, lambda _recorded, _known: None, settings.recorder_batch
         )
         recording = asyncio.create_task(recorder.run(stop))
+        importer = Importer(valkey, settings.stream_shards, instrument, tell)
+        importing = asyncio.create_task(importer.run(files))
         try:
-            return await Importer(valkey, settings.stream_shards, instrument, tell).run(files)
+            await asyncio.wait((recording, importing), return_when=asyncio.FIRST_COMPLETED)
+            if recording.done():
+                recording.result()
+            return await importing
         finally:
+            while not importing.done():
+                importing.cancel()  # again: a driver that is just connecting may swallow it
+                await asyncio.wait((importing,), timeout=0.2)
             stop.set()
-            await recording
+            await asyncio.wait((recording,))
 
 
 async def fill_gaps(settings: Settings, symbol: str | None, tell: Callable[[int], None]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from openoutcry.core.candles import CandleColumns, as_rows, fold
 from openoutcry.core.frames import SCALE, TRADE, Frame, FrameKind, Table, empty
-from openoutcry.core.intervals import BASES, SECOND
+from openoutcry.core.intervals import BASES, SECOND, Interval
 from openoutcry.core.klines import Klines, decode_klines
 from openoutcry.core.ledger import Ledger, LedgerChange
 from openoutcry.core.scales import MAX_SCALE, rescale
@@ -22,12 +22,22 @@ Ints = NDArray[np.int64]
 _YEAR_10000: Final = 253_402_300_800_000_000
 
 
+class Renewal(Struct, frozen=True):
+    """A candle to be made anew of the next shorter stored ones: instrument, base, bucket (µs)."""
+
+    instrument: int
+    base: Interval
+    bucket: int
+
+
 class Recorded(Struct, frozen=True):
     """What a batch adds to the store.
 
     `trades` are the new ones, ascending by instrument and id, at the scales in `scales` (one row an
     instrument, ascending). `deltas` are candles to add to stored ones, by base name; `changes` is
-    what became of the ledgers. `seen` counts the trades that came in, `repeated` those not new.
+    what became of the ledgers. `renewals` are candles in which trades lie before sealed ones: a sum
+    that knows no ids cannot tell their open and close, the shorter candles can. `seen` counts the
+    trades that came in, `repeated` those not new.
     """
 
     trades: Table
@@ -35,6 +45,7 @@ class Recorded(Struct, frozen=True):
     deltas: list[tuple[str, CandleColumns]]
     changes: list[LedgerChange]
     klines: list[Klines] = field(default_factory=list)
+    renewals: list[Renewal] = field(default_factory=list)
     seen: int = 0
     repeated: int = 0
 
@@ -63,6 +74,7 @@ def record(frames: Sequence[Frame], ledger_of: Callable[[int], Ledger]) -> Recor
         deltas=deltas,
         changes=[ledger.take_change() for ledger in touched.values()],
         klines=klines,
+        renewals=_renewals(fresh, touched),
         seen=seen,
         repeated=seen - len(fresh),
     )
@@ -227,6 +239,21 @@ def _fold_below(trades: Table, length: int) -> list[tuple[str, CandleColumns]]:
             rows = fold(rows, base)
             deltas.append((base.name, rows))
     return deltas
+
+
+def _renewals(trades: Table, ledgers: Mapping[int, Ledger]) -> list[Renewal]:
+    """Return the candles with trades before a sealed stretch of theirs, the shortest first."""
+    found: set[tuple[int, int, int]] = set()
+    for ledger in ledgers.values():
+        times = trades["venue_time"][trades["instrument"] == ledger.instrument]
+        for span in ledger.klines if len(times) else ():
+            for at, base in enumerate(BASES):
+                bucket = base.floor(span.start)
+                if base.length > span.base * SECOND and np.any(
+                    (times >= bucket) & (times < span.start)
+                ):
+                    found.add((at, ledger.instrument, bucket))
+    return [Renewal(instrument, BASES[at], bucket) for at, instrument, bucket in sorted(found)]
 
 
 def _finest_seal(trades: Table, ledgers: Mapping[int, Ledger]) -> Ints | None:

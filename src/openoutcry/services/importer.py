@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -14,7 +15,7 @@ from typing import Final, TextIO
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from openoutcry.adapters.valkey.trade_stream import add_frame, backlog
+from openoutcry.adapters.valkey.trade_stream import add_frame, backlog, is_done
 from openoutcry.core.frames import Frame
 from openoutcry.core.intervals import INTERVALS, Interval
 from openoutcry.core.klines import Klines
@@ -28,6 +29,7 @@ from openoutcry.venues.binance_files import FileKind
 _ROWS: Final = 8192
 _KLINES_PER_FRAME: Final = 1000
 _MOST_WAITING: Final = 256
+_ENCRYPTED: Final = 1  # a bit in the flags of a ZIP's member
 
 
 class Progress(Struct):
@@ -56,44 +58,53 @@ class Importer:
         self._shard = instrument.id % shards
         self._tell = tell
         self._progress = Progress()
+        self._newest = b""
 
     async def run(self, files: list[Path]) -> int:
         """Import `files` and return the number of rows, when all of it is stored.
 
-        Raises BadRequestError for a file that is not what it should be; what lies before the bad row
-        is stored.
+        Raises BadRequestError for a file that is not what it should be: nothing is stored if it shows
+        in how the file begins; of a bad row further on, whole blocks of 8192 rows before it are.
+        Raises StoreUnavailableError if Valkey has lost what it was given.
         """
-        self._progress.total_bytes = sum(size for file in files for _, size in _members(file))
-        for file in files:
-            for name, _ in _members(file):
+        members = [(file, name, size) for file in files for name, size in _members(file)]
+        for file, name, _ in members:
+            with _readable(file), _open(file, name) as lines:
+                _first_row(lines)
+        self._progress.total_bytes = sum(size for _, _, size in members)
+        read = 0
+        for file, name, size in members:
+            with _readable(file):
                 await self._import(file, name)
-        while await backlog(self._valkey, self._shard):
-            await asyncio.sleep(0.05)
+            read += size
+            self._progress.read_bytes = read
+            self._tell(self._progress)
+        if self._newest:
+            while not await is_done(self._valkey, self._shard, self._newest):
+                await asyncio.sleep(0.02)
         return self._progress.rows
 
     async def _import(self, file: Path, member: str | None) -> None:
         with _open(file, member) as lines:
-            first = lines.readline()
-            if first and binance_files.is_header(first):
-                self._progress.read_bytes += len(first)
-                first = lines.readline()
-            if not first.strip():
+            first = _first_row(lines)
+            if first is None:
                 return
-            try:
-                kind = binance_files.detect(first)
-                minutes = MinuteFolder(
-                    self._instrument,
-                    whole_days=binance_files.covers_whole_days(member or file.name),
-                )
-                await self._rows(kind, chain([first], lines), minutes)
-            except BadRequestError as error:
-                raise BadRequestError(f"{file.name}: {error}") from None
+            minutes = MinuteFolder(
+                self._instrument, whole_days=binance_files.covers_whole_days(member or file.name)
+            )
+            rows = (line for line in lines if not line.isspace())
+            await self._rows(binance_files.detect(first), chain([first], rows), minutes)
 
     async def _rows(self, kind: FileKind, lines: Iterator[str], minutes: MinuteFolder) -> None:
+        reached = -1
         while chunk := list(islice(lines, _ROWS)):
             if kind is FileKind.TRADES:
                 trades = binance_files.parse_trades(self._instrument.symbol, chunk)
                 low, high = int(trades.trade_id[0]), int(trades.trade_id[-1])
+                if 0 <= reached < low:
+                    # Ids that a file leaves out the venue has not, wherever our blocks end.
+                    low = reached + 1
+                reached = max(reached, high)
                 await self._put(verified_frame(self._instrument, trades, low, high))
             elif kind is FileKind.KLINES:
                 interval, candles = binance_files.parse_klines(chunk)
@@ -121,7 +132,7 @@ class Importer:
     async def _put(self, frame: Frame) -> None:
         while await backlog(self._valkey, self._shard) > _MOST_WAITING:
             await asyncio.sleep(0.02)
-        await add_frame(self._valkey, self._shard, frame)
+        self._newest = await add_frame(self._valkey, self._shard, frame)
 
 
 def _unbroken(candles: list[Candle], interval: Interval) -> Iterator[list[Candle]]:
@@ -142,20 +153,43 @@ def _members(file: Path) -> list[tuple[str | None, int]]:
         if not zipfile.is_zipfile(file):
             return [(None, file.stat().st_size)]
         with zipfile.ZipFile(file) as archive:
-            found = [(i.filename, i.file_size) for i in archive.infolist() if not i.is_dir()]
+            inside = [info for info in archive.infolist() if not info.is_dir()]
     except (OSError, zipfile.BadZipFile) as error:
         raise BadRequestError(f"{file} cannot be read: {error}.") from None
-    members = [(name, size) for name, size in found if name.endswith(".csv")]
+    members = [info for info in inside if info.filename.lower().endswith(".csv")]
     if not members:
         raise BadRequestError(f"{file.name} holds no CSV file.")
-    return [*members]
+    if any(info.flag_bits & _ENCRYPTED for info in members):
+        raise BadRequestError(f"{file.name} needs a password: unpack it first.")
+    return [(info.filename, info.file_size) for info in members]
 
 
 @contextmanager
 def _open(file: Path, member: str | None) -> Iterator[TextIO]:
     if member is None:
-        with file.open(encoding="ascii", errors="replace") as text:
+        with file.open(encoding="ascii", errors="replace", newline="") as text:
             yield text
         return
     with zipfile.ZipFile(file) as archive, archive.open(member) as raw:
-        yield io.TextIOWrapper(raw, encoding="ascii", errors="replace")
+        yield io.TextIOWrapper(raw, encoding="ascii", errors="replace", newline="")
+
+
+def _first_row(lines: TextIO) -> str | None:
+    """Return the first line that is a row, None if there is none. Raises BadRequestError."""
+    for number, line in enumerate(lines):
+        if line.isspace() or (number == 0 and binance_files.is_header(line)):
+            continue
+        binance_files.detect(line)
+        return line
+    return None
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it, a broken archive included."""
+    try:
+        yield
+    except BadRequestError as error:
+        raise BadRequestError(f"{file.name}: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise BadRequestError(f"{file.name} cannot be unpacked: {error}.") from None

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.shard_store import ShardStore
-from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream
+from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream, order_of
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.batch import Recorded, record
 from openoutcry.core.frames import Frame, FrameKind, decode
@@ -26,7 +26,7 @@ from openoutcry.services.announcer import Announcer
 
 log = structlog.get_logger(__name__)
 
-_WAIT_MS: Final = 1000
+_WAIT_MS: Final = 200  # a stop waits for as long
 _LAST_WAIT_MS: Final = 1
 _STANDBY_SECONDS: Final = 1.0
 _CAREFUL_ENTRIES: Final = 64
@@ -101,7 +101,7 @@ class Recorder:
         self.stats = RecorderStats()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Record until `stop`, and then what is still on the stream.
+        """Record until `stop`, and then what is on the stream at that moment.
 
         Outages of PostgreSQL and Valkey are waited out.
         """
@@ -146,6 +146,7 @@ class Recorder:
         backoff.reset()
         committing: asyncio.Task[None] | None = None
         look_round = time.monotonic() + _LOOK_ROUND_SECONDS
+        last: bytes | None = None
         try:
             while True:
                 store.still_owned()
@@ -155,9 +156,11 @@ class Recorder:
                         await done
                     await self._take_left_over(store)
                     look_round = time.monotonic() + _LOOK_ROUND_SECONDS
-                wait_ms = _LAST_WAIT_MS if stop.is_set() else _WAIT_MS
+                if stop.is_set() and last is None:
+                    last = await self._stream.newest()
+                wait_ms = _WAIT_MS if last is None else _LAST_WAIT_MS
                 entries = await self._stream.fresh(self._entries_wanted(), wait_ms)
-                if stop.is_set() and not entries:
+                if last is not None and not entries:
                     return
                 prepared = await self._prepare(entries, store) if entries else None
                 if committing is not None:
@@ -168,6 +171,8 @@ class Recorder:
                     if self._careful:
                         done, committing = committing, None
                         await done
+                if last is not None and order_of(entries[-1].id) >= order_of(last):
+                    return
         finally:
             if committing is not None:
                 await committing

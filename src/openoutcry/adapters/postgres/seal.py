@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
 
 from openoutcry.adapters.postgres.times import from_us
+from openoutcry.core.batch import Renewal
 from openoutcry.core.intervals import BASES, Interval
 from openoutcry.core.klines import Klines
 
@@ -74,22 +76,33 @@ async def seal(connection: asyncpg.Connection[Any], klines: Klines) -> None:
     shorter = klines.interval
     for longer in BASES:
         if longer.length > shorter.length:
-            await _renew(connection, klines, longer, shorter)
+            span = (longer.floor(klines.start), longer.next(longer.floor(klines.end - 1)))
+            await _renew(connection, klines.instrument, longer, shorter, span)
             shorter = longer
 
 
+async def renew(connection: asyncpg.Connection[Any], renewals: Sequence[Renewal]) -> None:
+    """Make candles anew of the next shorter ones; part of the caller's transaction."""
+    for one in renewals:
+        shorter = BASES[BASES.index(one.base) - 1]
+        end = one.base.next(one.bucket)
+        await _renew(connection, one.instrument, one.base, shorter, (one.bucket, end))
+
+
 async def _renew(
-    connection: asyncpg.Connection[Any], klines: Klines, longer: Interval, shorter: Interval
+    connection: asyncpg.Connection[Any],
+    instrument: int,
+    longer: Interval,
+    shorter: Interval,
+    span: tuple[int, int],
 ) -> None:
-    start = longer.floor(klines.start)
-    end = longer.next(longer.floor(klines.end - 1))
     await connection.execute(
         _RENEW.format(
             base=longer.name,
             shorter=shorter.name,
             bucket=f"date_bin('{longer.length} microseconds', bucket, 'epoch')",
         ),
-        klines.instrument,
-        from_us(start),
-        from_us(end),
+        instrument,
+        from_us(span[0]),
+        from_us(span[1]),
     )

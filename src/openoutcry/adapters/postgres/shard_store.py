@@ -10,7 +10,7 @@ import numpy as np
 
 from openoutcry.adapters.postgres import copy_format
 from openoutcry.adapters.postgres.ledger_rows import load_ledgers, write_changes
-from openoutcry.adapters.postgres.seal import seal
+from openoutcry.adapters.postgres.seal import renew, seal
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.core.batch import Recorded, row_scales
 from openoutcry.core.candles import CandleColumns
@@ -136,6 +136,14 @@ class ShardStore:
         When it returns, everything is durable; when it raises, nothing was written.
         """
         self.still_owned()
+        try:
+            await self._write(recorded, stream, entry_id)
+        except asyncpg.CheckViolationError:
+            # Retention has dropped a partition that we made; the trades are not at fault.
+            self._days.clear()
+            await self._write(recorded, stream, entry_id)
+
+    async def _write(self, recorded: Recorded, stream: str, entry_id: str) -> None:
         connection = self._connection
         trades, deltas = recorded.trades, recorded.deltas
         payload = _encode_trades(trades, recorded.scales) if len(trades) else b""
@@ -144,14 +152,16 @@ class ShardStore:
             if payload:
                 await self._make_room(trades)
                 await _copy(connection, "trades", payload)
+                await self._grow_scales(recorded.scales)
+            if delta_payload:
                 await _copy(connection, "candle_delta", delta_payload)
                 await connection.fetchval(_UPSERT_ALL)
-                await self._grow_scales(recorded.scales)
             for klines in recorded.klines:
                 if klines.base == "1s":
                     days = {candle.bucket // DAY for candle in klines.candles}
                     await self._days_exist("candles_1s", days)
                 await seal(connection, klines)
+            await renew(connection, recorded.renewals)
             await write_changes(connection, recorded.changes)
             await connection.execute(_POSITION, stream, entry_id, len(trades))
 

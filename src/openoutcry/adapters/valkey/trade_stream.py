@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from openoutcry.core.frames import Frame, encode
 from openoutcry.core.keys import DEAD_LETTERS, FRAME_FIELD, RECORDER_GROUP, trades_stream
+from openoutcry.errors import StoreUnavailableError
 
 DEAD_LETTERS_KEPT: Final = 10_000
 
@@ -83,6 +84,15 @@ class TradeStream:
         oldest = pending["min"] or ids[-1]
         await self._valkey.xtrim(self.name, minid=oldest, approximate=True)
 
+    async def newest(self) -> bytes:
+        """Return the id of the entry that was added last; 0-0 if there never was one."""
+        try:
+            stream: Any = await self._valkey.xinfo_stream(self.name)
+        except ResponseError:
+            return b"0-0"
+        entry: bytes = stream["last-generated-id"]
+        return entry
+
     async def left_over(self) -> bool:
         """Return whether anybody, we included, has read entries that are not acknowledged.
 
@@ -118,9 +128,10 @@ def _entries(entries: Any) -> Iterable[Entry]:
         yield Entry(entry_id, (fields or {}).get(FRAME_FIELD, b""))
 
 
-async def add_frame(valkey: Redis, shard: int, frame: Frame) -> None:
-    """Append a frame to a shard's stream."""
-    await valkey.xadd(trades_stream(shard), {FRAME_FIELD: encode(frame)})
+def order_of(entry: bytes) -> tuple[int, int]:
+    """Return what ids of entries are ordered by."""
+    time, _, number = entry.partition(b"-")
+    return int(time), int(number)
 
 
 async def backlog(valkey: Redis, shard: int) -> int:
@@ -131,3 +142,34 @@ async def backlog(valkey: Redis, shard: int) -> int:
         if group["name"] == RECORDER_GROUP.encode():
             return int(group["pending"]) + int(group["lag"] or 0)
     return int(await valkey.xlen(trades_stream(shard)))
+
+
+async def add_frame(valkey: Redis, shard: int, frame: Frame) -> bytes:
+    """Append a frame to a shard's stream; return its entry's id."""
+    entry: bytes = await valkey.xadd(trades_stream(shard), {FRAME_FIELD: encode(frame)})
+    return entry
+
+
+async def is_done(valkey: Redis, shard: int, entry: bytes) -> bool:
+    """Return whether everything up to `entry` is acknowledged, whatever came after it.
+
+    Raises StoreUnavailableError if the stream has lost it: Valkey came back without its data.
+    """
+    name = trades_stream(shard)
+    try:
+        stream: Any = await valkey.xinfo_stream(name)
+        groups: Any = await valkey.xinfo_groups(name)
+    except ResponseError:  # there is no such stream
+        stream, groups = {"last-generated-id": b"0-0"}, []
+    if order_of(stream["last-generated-id"]) < order_of(entry):
+        raise StoreUnavailableError(
+            "Valkey has lost what was on its way to the store; do it once more."
+        )
+    for group in groups:
+        if group["name"] == RECORDER_GROUP.encode():
+            # Delivered first, pending second: an entry between the two is pending by then.
+            if order_of(group["last-delivered-id"]) < order_of(entry):
+                return False
+            pending: Any = await valkey.xpending(name, RECORDER_GROUP)
+            return pending["min"] is None or order_of(pending["min"]) > order_of(entry)
+    return False
