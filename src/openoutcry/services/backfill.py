@@ -18,7 +18,7 @@ from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
 from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
 from openoutcry.core.klines import KLINE_BASES
-from openoutcry.errors import OutcryError, RateLimitedError
+from openoutcry.errors import OutcryError, RateLimitedError, VenueUnavailableError
 from openoutcry.model import Instrument
 from openoutcry.services.verified import klines_frame, verified_frame
 from openoutcry.venues import binance_rest
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 _INTERVALS: Final = tuple(name for name in KLINE_BASES if name != "1s")
 _CANDLES: Final = 1000
 _LOOK_SECONDS: Final = 0.5
+_TROUBLE_SECONDS: Final = 5.0
 
 _NEW: Final = """
 SELECT i.id, i.venue, i.symbol, i.base, i.quote, i.price_scale, i.size_scale,
@@ -45,7 +46,8 @@ class Backfill:
     """Once per instrument, after its first trade: klines up to that minute, then its first trades.
 
     So the candles before, of and after the minute of the first trade are whole. Everything goes
-    through the trade stream; the recorder remains the only writer.
+    through the trade stream; the recorder remains the only writer. What is interrupted half-way
+    starts over, in another process too: sending it twice changes nothing.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Backfill:
             except RateLimitedError as error:
                 pause = min(60.0, max(1.0, error.retry_after))
             except (*OUTAGES, RedisError) as error:
+                if connection is not None:
+                    connection.terminate()
                 log.warning("backfill is interrupted", reason=f"{type(error).__name__}: {error}")
             except OutcryError as error:
-                pause = 5.0
+                pause = _TROUBLE_SECONDS
                 log.warning("history cannot be fetched yet", reason=str(error))
             try:
                 await asyncio.wait_for(stop.wait(), pause)
@@ -119,13 +123,15 @@ class Backfill:
         """Fetch the trades between the start of the first minute and the first trade heard."""
         body = await self._rest.get(binance_rest.first_aggregate(instrument.symbol, start // 1000))
         found = binance_rest.parse_aggregate(body)
-        low = min(found[0] if found else first_id, first_id)
+        if found is None:
+            raise VenueUnavailableError(f"{instrument.symbol}: not even the trade heard is published")
+        low = min(found[0], first_id)
         since = start
         while low < first_id:
             body = await self._rest.get(binance_rest.historical_trades(instrument.symbol, low))
             trades = binance_rest.parse_trades(instrument.symbol, body)
             if trades is None or int(trades.trade_id[-1]) < low:
-                return
+                raise VenueUnavailableError(f"{instrument.symbol}: {low} is not published yet")
             high = min(first_id - 1, int(trades.trade_id[-1]))
             await self._put(instrument.id, verified_frame(instrument, trades, low, high, since))
             low, since = high + 1, 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -18,7 +19,13 @@ from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
-from openoutcry.errors import OutcryError, RateLimitedError
+from openoutcry.errors import (
+    OutcryError,
+    ProtocolError,
+    RateLimitedError,
+    VenueError,
+    VenueUnavailableError,
+)
 from openoutcry.services.verified import head_frame, verified_frame
 from openoutcry.venues import binance_rest
 
@@ -27,6 +34,7 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 5.0
+_TROUBLE_SECONDS: Final = 3.0
 
 
 class RepairStats(Struct):
@@ -74,9 +82,11 @@ class Repair:
                 pause = min(60.0, max(1.0, error.retry_after))
                 log.info("repair waits for weight", reason=str(error), seconds=round(pause))
             except (*OUTAGES, RedisError) as error:
+                if connection is not None:
+                    connection.terminate()
                 log.warning("repair is interrupted", reason=f"{type(error).__name__}: {error}")
             except OutcryError as error:
-                pause = 3.0
+                pause = _TROUBLE_SECONDS
                 log.warning("the venue does not help with a repair", reason=str(error))
             await _sleep(pause, stop)
         if connection is not None:
@@ -86,11 +96,13 @@ class Repair:
         """Ask for everything that is missing just now; return how many trades were fetched."""
         before = self.stats.fetched
         for hole in await holes(connection, symbol):
-            await self._check_head(hole)
+            with _others_go_on(hole.instrument.symbol):
+                await self._check_head(hole)
         now = time.monotonic()
         for gap in await open_gaps(connection, _GRACE_SECONDS, symbol):
             if now - self._asked.get(gap.key, -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
-                await self._fill(gap)
+                with _others_go_on(gap.instrument.symbol):
+                    await self._fill(gap)
                 self._asked[gap.key] = time.monotonic()
         if len(self._asked) > 10_000:
             self._asked.clear()
@@ -143,6 +155,17 @@ class Repair:
 
     async def _put(self, instrument: int, frame: Frame) -> None:
         await add_frame(self._valkey, instrument % self._shards, frame)
+
+
+@contextmanager
+def _others_go_on(symbol: str) -> Iterator[None]:
+    """What the venue refuses for one symbol, for good, must not keep the others' gaps open."""
+    try:
+        yield
+    except VenueUnavailableError:
+        raise
+    except (VenueError, ProtocolError) as error:
+        log.warning("the venue does not help with a repair", symbol=symbol, reason=str(error))
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:
