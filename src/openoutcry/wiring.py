@@ -223,14 +223,18 @@ async def import_files(
 
     A recorder of our own takes part: alone it does the work, beside a running one it stands by.
     """
+    from openoutcry.adapters.postgres import readiness
     from openoutcry.adapters.valkey.trade_stream import TradeStream
     from openoutcry.services.discovery import instrument_for_import
     from openoutcry.services.importer import Importer
     from openoutcry.services.recorder import Recorder
 
-    stop = asyncio.Event()
-    await _migrate(settings, stop)
+    if await readiness.revision(settings.database_url) != readiness.newest_revision():
+        from openoutcry.adapters.postgres import migrate
+
+        await migrate.upgrade(settings.database_url)
     connect = partial(_connect, settings, "import")
+    stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
         rest = await _rest(stack, settings, valkey)

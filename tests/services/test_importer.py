@@ -215,16 +215,12 @@ def minutes_within(rows: Sequence[Row]) -> list[int]:
     return list(range(start, last // MINUTE * MINUTE, MINUTE))
 
 
-# --- the tests ------------------------------------------------------------------------------------------
+# --- the tests ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("packed", [False, True])
 async def test_trades_are_stored_as_recorded_once(
-    settings: Settings,
-    db: asyncpg.Connection,
-    recorded: list[Row],
-    tmp_path: Path,
-    packed: bool,
+    settings: Settings, db: asyncpg.Connection, recorded: list[Row], tmp_path: Path, packed: bool
 ) -> None:
     """A CSV or ZIP of the recording ends as its trades and their candles; twice changes nothing."""
     file = trades_file(tmp_path, recorded)
@@ -317,12 +313,15 @@ def minutes_of(rows: Sequence[Row], length: int = 1) -> list[Row]:
     return [row for row in rows if low <= row["T"] < high]
 
 
-@pytest.mark.parametrize("trades_last", [True, False])
-@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize(
+    ("kind", "trades_last"),
+    [*((kind, True) for kind in OTHERS), ("aggregates", False), ("klines 1s", False)],
+)
 async def test_candles_and_trades_of_the_same_time_do_not_count_twice(
     settings: Settings,
     db: asyncpg.Connection,
     recorded: list[Row],
+    *,
     tmp_path: Path,
     kind: str,
     trades_last: bool,
@@ -549,11 +548,7 @@ async def test_being_done_does_not_wait_for_what_came_later(valkey: Redis) -> No
 
 
 async def test_what_valkey_loses_is_told(
-    settings: Settings,
-    valkey: Redis,
-    recorded: list[Row],
-    tmp_path: Path,
-    db: asyncpg.Connection,
+    settings: Settings, valkey: Redis, recorded: list[Row], tmp_path: Path, db: asyncpg.Connection
 ) -> None:
     """An import whose frames vanish with the bus says so instead of waiting or claiming success."""
     file = trades_file(tmp_path, recorded)
@@ -606,49 +601,46 @@ async def test_an_empty_day_is_no_mistake(
     assert await stored(db) == wanted(recorded[:10])
 
 
-def wrong_files(folder: Path, good: bytes) -> dict[str, tuple[Path, str]]:
+def wrong_files(folder: Path, good: bytes) -> list[tuple[Path, str]]:
     """Return files that are none of the exchange's, with what must be said of them."""
-    made = {
-        "text": (b"hello\n", "'hello' is no row of a Binance trades"),
-        "image": (b"\x89PNG\r\n\x1a\n\x00\x01\x02", "is no row of a Binance trades"),
-        "json": (b'{"e":"trade"}\n', "is no row of a Binance trades"),
-        "gzip": (gzip.compress(good), "is no row of a Binance trades"),
-        "header of something else": (b"a,b\n1,2\n", "is no row of a Binance trades"),
-    }
-    found = {}
-    for name, (content, message) in made.items():
-        path = folder / f"{name}.csv"
-        path.write_bytes(content)
-        found[name] = (path, message)
+    no_row = "is no row of a Binance trades"
+    found = []
+    for name, content in {
+        "hello.csv": b"hello\n",
+        "image.csv": b"\x89PNG\r\n\x1a\n\x00\x01\x02",
+        "json.csv": b'{"e":"trade"}\n',
+        "packed.csv.gz": gzip.compress(good),
+        "other.csv": b"a,b\n1,2\n",
+        "candles.csv": b"open_time,open,high,low,close,volume\n1723161240000,1,1,1,1,1\n",
+    }.items():
+        (folder / name).write_bytes(content)
+        found.append((folder / name, no_row))
     packed = folder / "good.zip"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.csv", good)
     broken = bytearray(packed.read_bytes())
     broken[60] ^= 0xFF
     (folder / "broken.zip").write_bytes(broken)
-    found["broken archive"] = (folder / "broken.zip", "cannot be unpacked")
     with zipfile.ZipFile(folder / "readme.zip", "w") as archive:
         archive.writestr("README.txt", "no data here")
-    found["archive of nothing"] = (folder / "readme.zip", "holds no CSV file")
-    found["no file"] = (folder / "missing.csv", "cannot be read")
-    return found
+    return [
+        *found,
+        (folder / "broken.zip", "cannot be unpacked"),
+        (folder / "readme.zip", "holds no CSV file"),
+        (folder / "missing.csv", "cannot be read"),
+    ]
 
 
-WRONG = ("text", "image", "json", "gzip", "header of something else", "broken archive",
-         "archive of nothing", "no file")  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", WRONG)
 async def test_a_wrong_file_is_named_before_anything_is_stored(
-    settings: Settings, db: asyncpg.Connection, recorded: list[Row], tmp_path: Path, kind: str
+    settings: Settings, db: asyncpg.Connection, recorded: list[Row], tmp_path: Path
 ) -> None:
     """One bad file among good ones: the error names it, and none of the others is begun."""
     good = trades_file(tmp_path, recorded[:100])
-    path, message = wrong_files(tmp_path, good.read_bytes())[kind]
-    with pytest.raises(BadRequestError, match=message) as caught:
-        await bring(settings, good, path)
-    assert path.name in str(caught.value)
-    assert await stored(db) == []
+    for path, message in wrong_files(tmp_path, good.read_bytes()):
+        with pytest.raises(BadRequestError, match=message) as caught:
+            await bring(settings, good, path)
+        assert path.name in str(caught.value)
+        assert await stored(db) == []
 
 
 async def test_what_lies_before_a_bad_row_is_stored_in_whole_blocks(

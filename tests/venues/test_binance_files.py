@@ -132,7 +132,7 @@ def test_a_kline_is_read_exactly(tail: str) -> None:
     assert str(candle.volume) == "12.5"
 
 
-@pytest.mark.parametrize("name", ["1s", "1m", "5m", "1h", "4h", "1d"])
+@pytest.mark.parametrize("name", ["1s", "1m", "5m", "30m", "1h", "2h", "4h", "1d"])
 def test_stored_intervals_are_recognised(name: str) -> None:
     """Every interval that both the exchange has and we store is told by its length."""
     length = INTERVALS[name].length // 1000
@@ -140,13 +140,13 @@ def test_stored_intervals_are_recognised(name: str) -> None:
     assert binance_files.parse_klines([kline(start, length)])[0] is INTERVALS[name]
 
 
-@pytest.mark.parametrize(
-    "name", ["3m", "15m", "30m", "2h", "6h", "8h", "12h", "3d", "1w", "1M", "30s"]
-)
+@pytest.mark.parametrize("name", ["3m", "15m", "6h", "8h", "12h", "3d", "1w", "1M", "30s"])
 def test_intervals_that_are_rolled_up_are_refused(name: str) -> None:
     """Klines that are not stored are refused with the names of those that are."""
     length = INTERVALS[name].length // 1000
-    with pytest.raises(BadRequestError, match="not stored but rolled up: import 1s, 1m, 5m, 1h"):
+    with pytest.raises(
+        BadRequestError, match="not stored but rolled up: import 1s, 1m, 5m, 30m, 1h"
+    ):
         binance_files.parse_klines([kline(1_723_161_600_000, length)])
 
 

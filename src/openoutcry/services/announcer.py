@@ -88,7 +88,7 @@ class Announcer:
                 await self._publish_trades()
             except (OSError, RedisError) as error:
                 log.warning("trades are not announced", reason=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await _sleep(_AGAIN_SECONDS, stop)
 
     async def _run_candles(self, stop: asyncio.Event) -> None:
         connection: asyncpg.Connection[Any] | None = None
@@ -101,12 +101,15 @@ class Announcer:
                     connection = await self._connect()
                 await self._publish_candles(connection)
             except (*OUTAGES, RedisError) as error:
+                if connection is not None:
+                    connection.terminate()
                 log.warning(
                     "candles wait to be announced", reason=f"{type(error).__name__}: {error}"
                 )
                 self._candles_wait.set()
-                await asyncio.sleep(_AGAIN_SECONDS)
-            await asyncio.sleep(_REST_SHARE * (time.perf_counter() - started))
+                await _sleep(_AGAIN_SECONDS, stop)
+                continue
+            await _sleep(_REST_SHARE * (time.perf_counter() - started), stop)
         if connection is not None:
             await connection.close(timeout=2)
 
@@ -184,3 +187,10 @@ async def _woken(event: asyncio.Event) -> bool:
         return False
     event.clear()
     return True
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

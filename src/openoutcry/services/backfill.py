@@ -124,7 +124,9 @@ class Backfill:
         body = await self._rest.get(binance_rest.first_aggregate(instrument.symbol, start // 1000))
         found = binance_rest.parse_aggregate(body)
         if found is None:
-            raise VenueUnavailableError(f"{instrument.symbol}: not even the trade heard is published")
+            raise VenueUnavailableError(
+                f"{instrument.symbol}: not even the trade heard is published"
+            )
         low = min(found[0], first_id)
         since = start
         while low < first_id:

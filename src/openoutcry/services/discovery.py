@@ -11,10 +11,11 @@ import asyncpg
 import structlog
 
 from openoutcry.adapters.postgres import instruments as instrument_rows
+from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.symbols import split_symbol
-from openoutcry.errors import ConfigError, VenueError, VenueUnavailableError
+from openoutcry.errors import ConfigError, ProtocolError, VenueError, VenueUnavailableError
 from openoutcry.model import Instrument
 from openoutcry.venues import binance_rest
 
@@ -37,12 +38,12 @@ async def discover(
     while not stop.is_set():
         try:
             return await _discover_once(rest, connect, venue, symbols)
-        except (VenueUnavailableError, OSError, asyncpg.PostgresError) as error:
+        except (VenueUnavailableError, *OUTAGES) as error:
             delay = backoff.next()
             log.warning(
                 "instruments are not known yet", reason=str(error), again_in=round(delay, 1)
             )
-            await asyncio.sleep(delay)
+            await _sleep(delay, stop)
     return []
 
 
@@ -59,8 +60,8 @@ async def instrument_for_import(
     """
     try:
         return (await _discover_once(rest, connect, venue, [symbol]))[0]
-    except VenueUnavailableError as error:
-        log.warning("the venue is unreachable, the symbol's name must do", reason=str(error))
+    except VenueError as error:
+        log.warning("the venue cannot be asked, the symbol's name must do", reason=str(error))
     base, quote = split_symbol(symbol)
     connection = await connect()
     try:
@@ -102,8 +103,11 @@ async def _ask(rest: VenueRest, venue: str, symbols: Sequence[str]) -> list[Inst
     except VenueError:
         # One unknown name makes the venue refuse them all: ask for everything and say which it is.
         body = await rest.get(binance_rest.every_symbol())
-    listed = binance_rest.parse_exchange_info(body)
-    limit = binance_rest.parse_weight_limit(body)
+    try:
+        listed = binance_rest.parse_exchange_info(body)
+        limit = binance_rest.parse_weight_limit(body)
+    except ProtocolError as error:
+        raise VenueUnavailableError(str(error)) from None
     if limit is not None:
         await rest.allowed(limit)
     for symbol in symbols:
@@ -116,3 +120,10 @@ async def _ask(rest: VenueRest, venue: str, symbols: Sequence[str]) -> list[Inst
         for symbol in symbols
         for info in (listed[symbol],)
     ]
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

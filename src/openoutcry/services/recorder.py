@@ -156,8 +156,7 @@ class Recorder:
                         await done
                     await self._take_left_over(store)
                     look_round = time.monotonic() + _LOOK_ROUND_SECONDS
-                if stop.is_set() and last is None:
-                    last = await self._stream.newest()
+                last = await self._last(stop, last)
                 wait_ms = _WAIT_MS if last is None else _LAST_WAIT_MS
                 entries = await self._stream.fresh(self._entries_wanted(), wait_ms)
                 if last is not None and not entries:

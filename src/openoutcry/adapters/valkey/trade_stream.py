@@ -146,8 +146,8 @@ async def backlog(valkey: Redis, shard: int) -> int:
 
 async def add_frame(valkey: Redis, shard: int, frame: Frame) -> bytes:
     """Append a frame to a shard's stream; return its entry's id."""
-    entry: bytes = await valkey.xadd(trades_stream(shard), {FRAME_FIELD: encode(frame)})
-    return entry
+    entry: Any = await valkey.xadd(trades_stream(shard), {FRAME_FIELD: encode(frame)})
+    return bytes(entry)
 
 
 async def is_done(valkey: Redis, shard: int, entry: bytes) -> bool:
