@@ -84,6 +84,6 @@ async def test_what_is_to_be_repaired(database_url: str) -> None:
     assert hole.instrument.symbol == "PEPEUSDT"
     heard = await connection.fetchval("SELECT heard_until FROM watermarks WHERE instrument_id = 2")
     assert from_us(hole.since) == heard
-    assert len(await connection.fetch(_NEW)) == 2
+    assert len(await connection.fetch(_NEW, 5)) == 2
     assert len(await connection.fetch(_GAPS, None)) == 1
     await connection.close()

@@ -88,6 +88,9 @@ def gather(frames: Sequence[Frame]) -> tuple[Table, Table]:
     tables = [frame for frame in frames if len(frame.trades)]
     if not tables:
         return empty(TRADE), empty(SCALE)
+    for frame in tables:
+        if not len(frame.scales):
+            raise FrameError("a frame has trades and no scales")
     scales, agreed = _common_scales([frame.scales for frame in tables])
     parts = [frame.trades if agreed else _at_scales(frame, scales) for frame in tables]
     trades = np.concatenate(parts) if len(parts) > 1 else parts[0]

@@ -176,6 +176,10 @@ class Recorder:
             if committing is not None:
                 await committing
 
+    async def _last(self, stop: asyncio.Event, last: bytes | None) -> bytes | None:
+        """Return the entry after which to end: the newest there is when `stop` is first seen."""
+        return await self._stream.newest() if stop.is_set() and last is None else last
+
     async def _take_left_over(self, store: ShardStore) -> None:
         """Record what was read but never got this far, while nothing of ours is under way.
 
