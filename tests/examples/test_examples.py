@@ -114,7 +114,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 7200))
         query = f"/candles?asset=BTC&duration=5m&startTime={start}&endTime={end}"
-        return len(system.get(query)["candles"]) >= 24
+        candles = system.get(query)["candles"]
+        return len(candles) >= 24 and candles[0]["complete"]
 
     try:
         wait(lambda: eventually("two hours of candles", has_history))

@@ -195,7 +195,7 @@ async def test_stopping_does_not_wait_for_the_next_attempt(
     ask: Callable[[str], VenueRest], dial: Connect, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the pause is, `stop` ends it, and no instrument is returned."""
-    monkeypatch.setattr("openoutcry.services.backoff.random.uniform", lambda *_: 1000.0)
+    monkeypatch.setattr("openoutcry.core.backoff.random.uniform", lambda *_: 1000.0)
     stop = asyncio.Event()
     rest = ask(f"http://127.0.0.1:{free_port}")
     task = asyncio.create_task(discover(rest, dial, "binance", ["BTCUSDT"], stop))

@@ -497,7 +497,7 @@ async def live_trades(valkey: Redis, rows: Sequence[Row]) -> AsyncIterator[list[
         for row in rows:
             put.append(row)
             await tape.put(valkey, frame_of([scaled(row)]))
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.01)
         raise AssertionError("the import outlasted the market")
 
     task = asyncio.create_task(go_on())
