@@ -9,8 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from openoutcry.sandbox import floor
 from sandbox.support import messages, running
-from sandbox.test_recording import LINES
+from sandbox.test_recording import LINES, TIME
 
 
 @pytest.fixture
@@ -49,6 +50,22 @@ async def test_it_waits_for_somebody_to_listen(small: Path) -> None:
             assert response.status == 200
         await asyncio.sleep(0.2)
         assert (await sandbox.get("/sandbox/stats"))["position"] == 4
+
+
+async def test_pings_tell_the_time_of_the_recording(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes pings for the exchange's clock must not believe that years passed without a trade."""
+    monkeypatch.setattr(floor, "PING_EVERY", 0)
+    async with (
+        running(replay=small, speed="max") as sandbox,
+        sandbox.connect("/ws/foousdt@trade") as socket,
+    ):
+        await messages(socket, 3)
+        ping = await socket.receive(timeout=5)
+        assert ping.type == aiohttp.WSMsgType.PING
+        assert int(ping.data) == (await sandbox.get("/api/v3/time"))["serverTime"]
+        assert int(ping.data) < TIME + 10_000
 
 
 async def test_faults_hit_a_replay_too(small: Path) -> None:

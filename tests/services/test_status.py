@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.status_board import read_statuses
 from openoutcry.config import Settings
-from openoutcry.services.status import collect, report
+from openoutcry.services.status import Provider, collect, report
 
 
 def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
@@ -30,7 +31,9 @@ async def test_report_appears_expires_and_goes(valkey: Redis) -> None:
             break
     (status,) = statuses
     assert (status.role, status.state) == ("feed", "running")
-    assert (status.counters, status.gauges, status.symbols) == figures()
+    counters, gauges, symbols = figures()
+    assert (status.counters, status.symbols) == (counters, symbols)
+    assert status.gauges == gauges | {"trades_per_second": 0.0}
     assert 0 < await valkey.ttl(f"status:feed:{status.instance}") <= 5
     stop.set()
     await asyncio.wait_for(task, 2)
@@ -64,18 +67,20 @@ async def test_streams_and_lag(store: asyncpg.Pool, valkey: Redis) -> None:
     assert (second.entries, second.committed_id, second.seconds_behind) == (1, None, None)
 
 
-@pytest.mark.parametrize("trades", [0, 50])
-async def test_trades_per_second(store: asyncpg.Pool, valkey: Redis, trades: int) -> None:
-    """The rate is that of the last ten whole seconds."""
-    if trades:
-        await store.execute(
-            "SELECT outcry_make_room('candles_1s', now() - interval '1 day', now())"
-        )
-        await store.execute(
-            "INSERT INTO candles_1s SELECT 1, date_trunc('second', now()) - interval '5 seconds',"
-            " 1, 1, 1, 1, 1, 1, $1::bigint, 1, 1, 1, 2",
-            trades,
-        )
-    status = await collect(store, valkey, Settings())
-    assert status.trades_per_second == trades / 10
+async def test_trades_per_second(store: asyncpg.Pool, valkey: Redis) -> None:
+    """What the recorders store together, whatever the feed hears; no recorder, no trades."""
+
+    def counting(each_second: int) -> Provider:
+        started = time.monotonic()
+        return lambda: ({"trades": (time.monotonic() - started) * each_second}, {}, {})
+
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(report("feed", counting(7000), valkey, stop))
+        tasks.create_task(report("recorder", counting(500), valkey, stop))
+        await asyncio.sleep(1.5)
+        status = await collect(store, valkey, Settings())
+        stop.set()
+    assert status.trades_per_second == pytest.approx(500, rel=0.1)
+    assert (await collect(store, valkey, Settings())).trades_per_second == 0.0
     assert all(engine.ok for engine in status.engines)

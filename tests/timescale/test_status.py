@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import asyncpg
 import numpy as np
 import pytest
@@ -14,8 +12,6 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.open_gaps import holes, open_gaps
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.commands.tape import _GAPS
-from openoutcry.core.frames import TRADE
-from openoutcry.core.intervals import SECOND
 from openoutcry.model import GapState
 from openoutcry.services.backfill import _NEW
 
@@ -57,20 +53,6 @@ async def test_figures(database_url: str, store: asyncpg.Pool) -> None:
     found = await InstrumentReader(store).find("pepe")
     assert found
     assert found.symbol == "PEPEUSDT"
-
-
-async def test_the_rate_is_of_the_last_seconds(database_url: str, store: asyncpg.Pool) -> None:
-    """Trades per second come from the newest chunk of 1s candles."""
-    db = await asyncpg.connect(database_url)
-    (market, *_) = instruments = await list_markets(db)
-    tape = await Tape.start(db, instruments)
-    trades = np.zeros(300, TRADE)
-    trades["venue_time"] = time.time_ns() // 1000 - 5 * SECOND
-    trades["trade_id"] = np.arange(300)
-    trades["instrument"], trades["price"], trades["size"], trades["side"] = market.id, 1, 1, 1
-    await tape.commit(tape.trades(trades))
-    await db.close()
-    assert (await read_figures(store)).trades_per_second == 30.0
 
 
 async def test_what_is_to_be_repaired(database_url: str) -> None:

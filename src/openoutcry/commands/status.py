@@ -27,8 +27,8 @@ _OLD_US = 3_000_000  # everybody reports once a second
 _LATE_SECONDS = 5.0
 _PERIOD = 1.0
 _SHOWN = {
-    "feed": ("connections", "age_seconds", "stream_entries"),
-    "recorder": ("lag_seconds", "shards_owned", "dead_letters"),
+    "feed": ("trades_per_second", "connections", "age_seconds", "stream_entries"),
+    "recorder": ("trades_per_second", "lag_seconds", "shards_owned", "dead_letters"),
     "hub": ("clients", "clients_slow", "loop_lag_seconds"),
     "api": ("requests",),
 }

@@ -120,8 +120,8 @@ class Connection(WSListener):
         if self.transport is not None:
             self.transport.disconnect(graceful=False)
 
-    def beat(self, now: int, lifetime: int) -> None:
-        """Ping, give notice, and end what must end; `lifetime` in µs."""
+    def beat(self, now: int, lifetime: int, market_time: int) -> None:
+        """Ping with the market's time, give notice, and end what must end; `lifetime` in µs."""
         if self.transport is None:
             return
         if self.unanswered is not None and now - self.unanswered > PONG_WITHIN:
@@ -133,7 +133,7 @@ class Connection(WSListener):
         if now - self.pinged >= PING_EVERY and not self.floor.faults.silent("", now):
             self.pinged = now
             self.unanswered = self.unanswered or now
-            self.transport.send_ping(str(now // 1000).encode())
+            self.transport.send_ping(str(market_time // 1000).encode())
 
     def notice(self, now: int) -> None:
         """Tell the client to connect anew."""
@@ -248,10 +248,10 @@ class Floor:
         for connection in dirty:
             connection.flush()
 
-    def beat(self, now: int) -> None:
-        """Do what falls due, about once a second."""
+    def beat(self, now: int, market_time: int) -> None:
+        """Do what falls due, about once a second; in a replay the market has a time of its own."""
         for connection in list(self.connections):
-            connection.beat(now, self.lifetime)
+            connection.beat(now, self.lifetime, market_time)
 
     def notice(self, now: int) -> None:
         """Tell every client to connect anew."""

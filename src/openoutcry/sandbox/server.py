@@ -184,7 +184,7 @@ class Exchange:
     async def _beats(self) -> None:
         while True:
             now = self._clock()
-            self._floor.beat(now)
+            self._floor.beat(now, self.market.now())
             for fault in self._faults.due(now):
                 self._carry_out(fault)
             await asyncio.sleep(0.2)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -31,6 +31,7 @@ from openoutcry.adapters.valkey.status_board import (
     write_status,
 )
 from openoutcry.config import Settings
+from openoutcry.core.rates import Rate
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import RoleStatus
 
@@ -41,9 +42,7 @@ T = TypeVar("T")
 
 _PATIENCE: Final = 2.0
 _PERIOD: Final = 1.0
-_EMPTY: Final = StoreFigures(
-    symbols=[], positions=[], gaps_open=0, trades_missing=0, trades_per_second=0.0
-)
+_EMPTY: Final = StoreFigures(symbols=[], positions=[], gaps_open=0, trades_missing=0)
 
 _log = structlog.get_logger(__name__)
 
@@ -127,7 +126,13 @@ async def collect(pool: Pool, valkey: Redis, settings: Settings) -> SystemStatus
         symbols=[_symbol(symbol) for symbol in figures.symbols],
         gaps_open=figures.gaps_open,
         trades_missing=figures.trades_missing,
-        trades_per_second=figures.trades_per_second,
+        trades_per_second=_stored_per_second(roles),
+    )
+
+
+def _stored_per_second(roles: Sequence[RoleStatus]) -> float:
+    return sum(
+        role.gauges.get("trades_per_second", 0.0) for role in roles if role.role == "recorder"
     )
 
 
@@ -158,8 +163,11 @@ async def report(role: str, provider: Provider, valkey: Redis, stop: asyncio.Eve
     host, pid = socket.gethostname(), os.getpid()
     instance = f"{host}-{pid}"
     started, reachable = time.time_ns() // 1000, True
+    rate = Rate()
     while not stop.is_set():
         counters, gauges, symbols = provider()
+        if "trades" in counters:
+            gauges["trades_per_second"] = rate.read(time.monotonic(), counters["trades"])
         status = RoleStatus(
             role=role,
             instance=instance,

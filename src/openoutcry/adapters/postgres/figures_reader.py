@@ -36,14 +36,6 @@ _POSITIONS: Final = (
     "SELECT stream, entry_id, trades, updated_at FROM stream_positions ORDER BY stream"
 )
 
-# Ten whole seconds that are over for everybody, a second back to let a batch commit.
-_RATE: Final = """
-SELECT coalesce(sum(trades), 0)::float8 / 10
-FROM candles_1s
-WHERE bucket >= date_trunc('second', now()) - interval '11 seconds'
-  AND bucket < date_trunc('second', now()) - interval '1 second'
-"""
-
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 _HAS_REVISION: Final = "SELECT to_regclass('alembic_version') IS NOT NULL"
 
@@ -93,7 +85,6 @@ class StoreFigures(Struct, frozen=True):
     positions: list[StreamPosition]
     gaps_open: int
     trades_missing: int
-    trades_per_second: float
 
 
 async def read_gaps(
@@ -110,13 +101,11 @@ async def read_figures(pool: Pool) -> StoreFigures:
         symbols = await lent.fetch(_SYMBOLS)
         positions = await lent.fetch(_POSITIONS)
         gaps, missing = await lent.fetchrow(_OPEN_GAPS)
-        rate = await lent.fetchval(_RATE)
     return StoreFigures(
         symbols=[SymbolFigures(*row) for row in symbols],
         positions=[StreamPosition(*row) for row in positions],
         gaps_open=gaps,
         trades_missing=missing,
-        trades_per_second=rate,
     )
 
 

@@ -127,7 +127,7 @@ def _totals(status: SystemStatus) -> Iterator[Metric]:
         "outcry_trades_missing", "Trade ids in suspected gaps.", status.trades_missing
     )
     yield GaugeMetricFamily(
-        "outcry_trades_per_second", "Over the last ten seconds.", status.trades_per_second
+        "outcry_trades_per_second", "Stored, over the last ten seconds.", status.trades_per_second
     )
 
 
