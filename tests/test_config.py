@@ -29,6 +29,8 @@ def test_symbols_are_upper_case_and_unique() -> None:
         load({"OUTCRY_SYMBOLS": "btcusdt,BTCUSDT"})
     with pytest.raises(ConfigError, match="symbols"):
         load({"OUTCRY_SYMBOLS": ""})
+    with pytest.raises(ConfigError, match="'A B' is no symbol"):
+        load({"OUTCRY_SYMBOLS": "btcusdt,a b"})
 
 
 def test_decimals_in_files_are_exact(tmp_path: Path) -> None:

@@ -135,6 +135,10 @@ def to_environment(settings: Settings) -> dict[str, str]:
 
 def _normalise(symbols: list[str]) -> list[str]:
     upper = [symbol.strip().upper() for symbol in symbols]
+    if odd := [one for one in upper if one and not (one.isascii() and one.isalnum())]:
+        raise ConfigError(
+            f"Configuration: {odd[0]!r} is no symbol, write BTCUSDT,ETHUSDT - at `symbols`"
+        )
     if "" in upper:
         raise ConfigError("Configuration: a symbol is empty - at `symbols`")
     if twice := sorted({symbol for symbol in upper if upper.count(symbol) > 1}):
