@@ -6,22 +6,25 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
 import pytest
+from playwright.async_api import expect
 
 from openoutcry.adapters.postgres.times import from_us
 from openoutcry.config import Settings, load
 
 from .audit import assert_whole, candle_differences
+from .screen import Screen, chromium, screen
 from .system import ALL_ROLES, System, eventually
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 RATE = float(os.environ.get("OUTCRY_TEST_CHAOS_RATE", "5000"))
 PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "4"))
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 def settings_for(ports: list[int], folder: Path, **more: object) -> Settings:
@@ -56,12 +59,27 @@ async def settled(connection: asyncpg.Connection, until: int) -> bool:
     return bool(heard == len(SYMBOLS) and gaps == 0)
 
 
+async def assert_alive(shown: Screen) -> None:
+    """Check that a page hears of the market, and had no error on the way."""
+    await expect(shown.connection).to_contain_text("Live", timeout=40_000)
+    first = await shown.figures()
+
+    async def moves() -> bool:
+        return await shown.figures() != first
+
+    await eventually("the candle on the page moves", moves, 30)
+    assert shown.errors == []
+
+
 async def test_kill_everything_in_turn(
     tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
-    """Kill -9 of each role, restarts of both engines and cut sockets lose and double nothing."""
+    """Kill -9 of each role, restarts of both engines and cut sockets lose and double nothing.
+
+    A page that is open all the while is live again at the end, without a reload.
+    """
     settings = settings_for(free_ports(4), tmp_path)
-    async with System(settings, tmp_path) as system:
+    async with System(settings, tmp_path) as system, AsyncExitStack() as stack:
         system.start(*ALL_ROLES)
         connection = await asyncpg.connect(system.database_url)
 
@@ -69,6 +87,7 @@ async def test_kill_everything_in_turn(
             return bool(await connection.fetchval("SELECT count(*) FROM watermarks") == 3)
 
         await eventually("all symbols are recorded", recording)
+        shown = await stack.enter_async_context(screen(system)) if chromium() else None
         await asyncio.sleep(PAUSE)
         for role in ("feed", "recorder", "hub", "api"):
             system.restart(role)
@@ -97,6 +116,8 @@ async def test_kill_everything_in_turn(
             connection, tmp_path / "market.json", SYMBOLS, settings.sandbox_seed, until
         )
         assert compared > RATE * PAUSE
+        if shown is not None:
+            await assert_alive(shown)
         assert await candle_differences(connection) == []
         assert await connection.fetchval("SELECT count(*) FROM gaps WHERE state = 'absent'") == 0
         await connection.close()

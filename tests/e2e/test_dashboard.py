@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import expect
 
-from browser.conftest import ARGUMENTS
-from openoutcry.web.api.site import STATIC
-
+from .screen import chromium, screen
 from .system import ALL_ROLES, System, eventually
 from .test_chaos import settings_for
 
@@ -26,11 +23,10 @@ async def test_the_page_lives_and_heals(
     tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
     """A full chart appears and moves, the timeframe switches, a dead hub is shown and comes back."""
-    chromium = os.environ.get("OUTCRY_TEST_CHROMIUM") or shutil.which("chromium")
-    if chromium is None or not (STATIC / "index.html").exists():
+    if chromium() is None:
         pytest.skip("needs chromium on PATH and the built dashboard")
     settings = settings_for(free_ports(4), tmp_path, sandbox_rate=60, backfill=True)
-    async with System(settings, tmp_path) as system, async_playwright() as playwright:
+    async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)
 
         async def history() -> bool:
@@ -43,39 +39,29 @@ async def test_the_page_lives_and_heals(
             return len(candles) > 500 and all(c["complete"] for c in candles[:-2])
 
         await eventually("ten hours of whole minutes are there", history)
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1440, "height": 900})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(system.url + "/#BTCUSDT/1m")
-        connection = page.get_by_test_id("pill")
-        await expect(connection).to_contain_text("Live", timeout=20_000)
-        first = await figures(page)
+        async with screen(system) as shown:
+            page, connection = shown.page, shown.connection
+            await expect(connection).to_contain_text("Live", timeout=20_000)
+            first = await shown.figures()
 
-        async def moved() -> bool:
-            return await figures(page) != first
+            async def moved() -> bool:
+                return await shown.figures() != first
 
-        await eventually("the current candle moves without a reload", moved, 30)
-        await page.wait_for_timeout(4000)
-        if os.environ.get("OUTCRY_TEST_PICTURE"):
-            await page.screenshot(path=PICTURE)
-        await page.get_by_role("radiogroup").get_by_text("15m", exact=True).click()
-        await expect(page).to_have_url(system.url + "/#BTCUSDT/15m")
+            await eventually("the current candle moves without a reload", moved, 30)
+            await page.wait_for_timeout(4000)
+            if os.environ.get("OUTCRY_TEST_PICTURE"):
+                await page.screenshot(path=PICTURE)
+            await page.get_by_role("radiogroup").get_by_text("15m", exact=True).click()
+            await expect(page).to_have_url(system.url + "/#BTCUSDT/15m")
 
-        system.kill("hub")
-        await expect(connection).not_to_contain_text("Live", timeout=10_000)
-        before = await figures(page)
-        system.start("hub")
-        await expect(connection).to_contain_text("Live", timeout=40_000)
+            system.kill("hub")
+            await expect(connection).not_to_contain_text("Live", timeout=10_000)
+            before = await shown.figures()
+            system.start("hub")
+            await expect(connection).to_contain_text("Live", timeout=40_000)
 
-        async def moves_again() -> bool:
-            return await figures(page) != before
+            async def moves_again() -> bool:
+                return await shown.figures() != before
 
-        await eventually("the page goes on by itself", moves_again, 30)
-        assert errors == []
-        await browser.close()
-
-
-async def figures(page: Page) -> str:
-    """Return the legend: open, high, low, close and volume of the candle that is shown."""
-    return await page.get_by_test_id("legend").inner_text()
+            await eventually("the page goes on by itself", moves_again, 30)
+            assert shown.errors == []
