@@ -8,23 +8,30 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from openoutcry.adapters.postgres import api_keys, sessions, users
 from openoutcry.adapters.postgres.api_keys import ApiKey
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.sessions import Reused, Session
+from openoutcry.adapters.postgres.users import StoredUser
 from openoutcry.core import account_rules, credentials
-from openoutcry.errors import BadRequestError, UnauthorizedError
-from openoutcry.model import Role, Scope, User
+from openoutcry.errors import (
+    BadRequestError,
+    StoreUnavailableError,
+    TooManyTriesError,
+    UnauthorizedError,
+)
+from openoutcry.model import User
 from openoutcry.services.identity import Identities
+from openoutcry.services.key_maker import make_key, random_credential
 from openoutcry.services.passwords import Passwords
+from openoutcry.services.sign_in_limits import SignInLimits
 from openoutcry.services.tokens import LIFETIME, AccessTokens
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_AGENT: Final = 200
-_MOST_DAYS: Final = 3650
 _DAY: Final = 86_400
 _WRONG: Final = "Name or password is wrong."
 _NO_REFRESH: Final = "The refresh token is not valid; sign in again."
@@ -59,35 +66,39 @@ class Accounts:
         pool: Pool,
         tokens: AccessTokens,
         identities: Identities,
+        *,
         passwords: Passwords,
+        limits: SignInLimits,
         session_days: int = 30,
     ) -> None:
         self._pool = pool
         self._tokens = tokens
         self._identities = identities
         self._passwords = passwords
+        self._limits = limits
         self._seconds = session_days * _DAY
 
     async def sign_in(self, name: str, password: str, address: str, user_agent: str) -> Grant:
-        """Begin a session. Raises UnauthorizedError, the same for whatever is wrong."""
+        """Begin a session.
+
+        Raises UnauthorizedError, after the same work and with the same words whatever is wrong;
+        TooManyTriesError.
+        """
+        await self._limits.take(name, address)
         try:
-            normal = account_rules.normal_password(password)
-        except BadRequestError:
-            normal = ""
-        known = await users.find_user(self._pool, name) if account_rules.is_name(name) else None
-        right, better = await self._passwords.check(normal, known.password_hash if known else None)
-        if known is None or not right or known.disabled:
+            known = await self._check(name, password)
+        except (StoreUnavailableError, TooManyTriesError):
+            await self._limits.give_back(name, address, right=False)
+            raise
+        if known is None:
             _log.info("sign-in refused", address=address)
             raise UnauthorizedError(_WRONG)
-        stored = known.password_hash
-        if better:
-            await users.rehash(self._pool, known.user.id, stored, better)
-            stored = better
-        token = _random(credentials.REFRESH)
+        await self._limits.give_back(name, address, right=True)
+        token = random_credential(credentials.REFRESH)
         session = await sessions.begin_session(
             self._pool,
             known.user.id,
-            stored,
+            known.password_hash,
             (credentials.digest(token.public), credentials.digest(token.secret)),
             seen=(_printable(user_agent)[:_LONGEST_AGENT], address),
             seconds=self._seconds,
@@ -143,29 +154,13 @@ class Accounts:
         return await api_keys.list_keys(self._pool, user.id)
 
     async def add_key(
-        self, user: User, label: str, scopes: Iterable[str] = (), days: float | None = None
+        self, user: User, label: str, scopes: Iterable[str] = (), days: int | None = None
     ) -> tuple[ApiKey, str]:
         """Make an API key; return it and its text, which is told this once.
 
         Raises BadRequestError.
         """
-        name, wanted = account_rules.check_label(label), account_rules.check_scopes(scopes)
-        if Scope.ADMIN in wanted and user.role is not Role.ADMIN:
-            raise BadRequestError("Only an admin's key can have the scope `admin`.")
-        if days is not None and not 0 < days <= _MOST_DAYS:
-            raise BadRequestError(f"A key expires after more than 0 and at most {_MOST_DAYS} days.")
-        key = _random(credentials.KEY)
-        stored = await api_keys.add_key(
-            self._pool,
-            user.id,
-            key.public,
-            credentials.digest(key.secret),
-            name=name,
-            scopes=wanted,
-            days=days,
-        )
-        _log.info("key made", user=user.name, prefix=key.public)
-        return stored, str(key)
+        return await make_key(self._pool, user, label, scopes, days)
 
     async def revoke_key(self, user: User, prefix: str) -> bool:
         """Revoke a key; False if this user has none of that prefix in force."""
@@ -173,13 +168,24 @@ class Accounts:
         self._identities.forget(lambda known: known.key == prefix and known.user == user)
         return revoked
 
+    async def _check(self, name: str, password: str) -> StoredUser | None:
+        """Return the user if this is their password and they may sign in; one way for every answer."""
+        try:
+            normal = account_rules.normal_password(password)
+        except BadRequestError:
+            normal = ""
+        found = await users.find_user(self._pool, name) if account_rules.is_name(name) else None
+        stored = found.password_hash if found else None
+        right, better = await self._passwords.check(normal, stored)
+        if found is None or not right or found.disabled:
+            return None
+        if better:
+            await users.rehash(self._pool, found.user.id, found.password_hash, better)
+            return structs.replace(found, password_hash=better)
+        return found
+
     async def _grant(self, user: User, session: str, token: credentials.Credential) -> Grant:
         return Grant(user, session, await self._tokens.sign(user, session), str(token))
-
-
-def _random(kind: str) -> credentials.Credential:
-    public = secrets.token_bytes(credentials.PUBLIC_BYTES[kind])
-    return credentials.make(kind, public, secrets.token_bytes(credentials.SECRET_BYTES))
 
 
 def _is_uuid(text: str) -> bool:

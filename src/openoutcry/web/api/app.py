@@ -13,11 +13,13 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.config import Settings
 from openoutcry.core.client_address import networks
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
+from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.api.access import access_dependencies, say_who_may
@@ -54,7 +56,20 @@ def create_app(
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
     identities = Identities(pool, tokens)
-    accounts = Accounts(pool, tokens, identities, Passwords(), settings.session_days)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), instruments),
