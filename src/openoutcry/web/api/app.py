@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,17 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.config import Settings
+from openoutcry.core.client_address import networks
+from openoutcry.services.accounts import Accounts, secret_of
+from openoutcry.services.identity import Identities
+from openoutcry.services.passwords import Passwords
+from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
+from openoutcry.services.tokens import AccessTokens
+from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
@@ -44,6 +54,22 @@ def create_app(
     metrics = metrics or RequestMetrics()
     instruments = InstrumentReader(pool, ttl)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+    identities = Identities(pool, tokens)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), instruments),
@@ -57,8 +83,11 @@ def create_app(
             ),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
+            *auth_routes(accounts, networks(settings.trusted_proxies)),
             *site_routes(static),
         ],
+        dependencies=access_dependencies(identities),
+        on_app_init=[say_who_may],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,
