@@ -19,11 +19,11 @@ from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError
 from openoutcry.sandbox import bars
 from openoutcry.sandbox.candles import fold
-from openoutcry.sandbox.encode import frame
 from openoutcry.sandbox.listing import decimals
 from openoutcry.sandbox.noise import Ints
 from openoutcry.sandbox.tape import TRADES, Trades
 from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span
+from openoutcry.venues.binance_stream_writer import frame
 
 _EVENT_TIME: Final = re.compile(rb'"E":\s*(\d+)')
 _KINDS: Final = {"trade", "aggTrade"}
