@@ -84,6 +84,12 @@ _VALUES: Final = (
     " taker_buy_volume, taker_buy_quote_volume"
 )
 
+_IDS: Final = (
+    ", false AS complete,"
+    " CASE WHEN sealed OR first_trade_id = 0 THEN -1 ELSE first_trade_id END AS first_id,"
+    " CASE WHEN sealed OR last_trade_id = 0 THEN -1 ELSE last_trade_id END AS last_id"
+)
+
 # The database writes the numbers' own exact text: decoding six thousand numerics only to write them
 # out again cost the API process 3 ms for 1000 candles, this costs 0.3 ms. date_part is a float, but a
 # whole number of seconds is exact in it, and it is far faster than the exact extract.
@@ -145,6 +151,12 @@ def klines(interval: Interval) -> str:
 def values(interval: Interval) -> str:
     """Return the query for whole candles, ascending."""
     return _select(interval, _VALUES)
+
+
+@cache
+def stored_with_ids(interval: Interval) -> str:
+    """Return the query for whole stored candles, ascending, with `complete` false and trade ids."""
+    return _STORED.format(columns=_VALUES + _IDS, base=interval.name)
 
 
 @cache
