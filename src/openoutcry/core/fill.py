@@ -99,8 +99,8 @@ def quiet_buckets(
     """Return the buckets from `start` to before `end` of which it is known that nobody traded.
 
     `traded` are the buckets with trades in that range, ascending; `before` is the last one earlier
-    than `start`. A quiet bucket is known whole, as is everything since the last traded one began:
-    in a hole the price may have moved. `start` and `end` are bounds of buckets.
+    than `start`. A quiet bucket is known whole, as is everything since the end of the last traded
+    one: in a hole the price may have moved. `start` and `end` are bounds of buckets.
     """
     base = INTERVALS[interval.base].length
     found: list[Quiet] = []
@@ -108,7 +108,7 @@ def quiet_buckets(
     for at, following in enumerate([*traded, end]):
         if bucket < following:
             since = before if at == 0 else traded[at - 1]
-            known = bucket if since is None else coverage.reach(since, base)
+            known = bucket if since is None else coverage.reach(interval.next(since) - 1, base)
             while bucket < following and interval.next(bucket) <= known:
                 found.append((bucket, at - 1))
                 bucket = interval.next(bucket)

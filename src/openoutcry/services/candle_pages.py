@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.block_reader import (
     Block,
+    BlockReader,
     Kind,
     block_start,
     close_of,
@@ -65,7 +66,7 @@ class PageReader:
         stop = interval.next(interval.floor(end))
         if first >= stop:
             return Page([], [], [], [], [])
-        page = await self._forward(instrument, interval, Kind.CANDLES, first, stop - 1, limit)
+        page = await self._forward(instrument, interval, Kind.CANDLES, (first, stop - 1), limit)
         reached = interval.next(page.starts[-1]) if len(page.rows) == limit else stop
         page.known = _known(page.blocks, interval, first, reached)
         return page
@@ -87,23 +88,29 @@ class PageReader:
         last = interval.floor(now if end is None else min(now, end))
         if start is None:
             page = await self._backward(instrument, interval, last, limit + 1)
-            await self._forming(page, interval, last, now)
+            self._forming(page, interval, last, now)
             _keep(page, slice(-limit, None))
             return page
         floor = interval.floor(start)
         first = floor if floor == start else interval.next(floor)
-        page = await self._forward(instrument, interval, Kind.KLINES, first, last, limit)
+        page = await self._forward(instrument, interval, Kind.KLINES, (first, last), limit)
         if len(page.rows) < limit and first <= last:
-            if not page.rows and page.blocks:
-                await self._forming_after(page, instrument, interval, first, last, now)
+            if not page.rows and first == last:
+                await self._forming_after(page, instrument, interval, last, now)
             else:
-                await self._forming(page, interval, last, now)
+                self._forming(page, interval, last, now)
         return page
 
     async def _forward(
-        self, instrument: Instrument, interval: Interval, kind: Kind, first: int, last: int, limit: int
+        self,
+        instrument: Instrument,
+        interval: Interval,
+        kind: Kind,
+        bounds: tuple[int, int],
+        limit: int,
     ) -> Page:
         page = Page([], [], [], [], [])
+        first, last = bounds
         at = block_start(interval, first)
         while at <= last:
             block = await self._blocks.get(instrument, interval, kind, at)
@@ -143,7 +150,8 @@ class PageReader:
             _take(page, block, rows)
         return page
 
-    async def _forming(self, page: Page, interval: Interval, last: int, now: int) -> None:
+    @staticmethod
+    def _forming(page: Page, interval: Interval, last: int, now: int) -> None:
         """Add the bucket that is forming, if nobody has traded in it as far as is known."""
         if page.rows and page.starts[-1] < last == interval.floor(now):
             coverage = page.blocks[-1].coverage
@@ -157,22 +165,21 @@ class PageReader:
         page: Page,
         instrument: Instrument,
         interval: Interval,
-        first: int,
         last: int,
         now: int,
     ) -> None:
         """Like `_forming`, where the page has nothing but that bucket: its price is before it."""
-        if first == last == interval.floor(now):
+        if last == interval.floor(now):
             earlier = await self._backward(instrument, interval, interval.back(last, 1), 1)
             page.blocks += earlier.blocks
-            await self._forming(earlier, interval, last, now)
+            self._forming(earlier, interval, last, now)
             if earlier.starts and earlier.starts[-1] == last:
                 _add_quiet(page, last, earlier.rows[-1])
 
 
 def _quiet_so_far(coverage: Coverage, interval: Interval, since: int, bucket: int) -> bool:
     base = INTERVALS[interval.base].length
-    return bucket < coverage.reach(since, base) >= coverage.last(base)
+    return bucket < coverage.reach(interval.next(since) - 1, base) >= coverage.last(base)
 
 
 def _add_quiet(page: Page, bucket: int, row: str) -> None:
@@ -196,25 +203,33 @@ def _keep(page: Page, rows: slice) -> None:
 
 
 def _known(blocks: list[Block], interval: Interval, start: int, end: int) -> bool:
-    """Return whether all of start..end was known when the blocks were read."""
+    """Return whether all of start..end was known when the blocks over it were read."""
     base = INTERVALS[interval.base].length
-    return bool(blocks) and all(
-        block.coverage.covers(start, end, base)
-        for block in {id(block.coverage): block for block in blocks}.values()
-    )
+    for block in blocks:
+        reached = end if block is blocks[-1] else min(end, block.end)
+        if not block.coverage.covers(start, reached, base):
+            return False
+        start = reached
+    return bool(blocks)
 
 
 class DirectBlocks:
-    """Blocks read anew each time."""
+    """Blocks read anew each time; coverage may be `ttl` seconds old, which is only too careful."""
 
-    def __init__(
-        self,
-        read: Callable[[int, Interval, Kind, int, Coverage], Awaitable[Block]],
-        coverage: Callable[[int], Awaitable[Coverage]],
-        before: Callable[[int, Interval, int], Awaitable[int | None]],
-        after: Callable[[int, Interval, int], Awaitable[int | None]],
-    ) -> None:
-        self._read = read
-        self._coverage = coverage
-        self.before = before
-        self.after = after
+    def __init__(self, reader: BlockReader, ttl: float = 1.0) -> None:
+        self._reader = reader
+        self._ttl = ttl
+        self._coverage: dict[int, tuple[float, Coverage]] = {}
+        self.before = reader.before
+        self.after = reader.after
+
+    async def get(
+        self, instrument: Instrument, interval: Interval, kind: Kind, start: int
+    ) -> Block:
+        """Return the block that starts at `start`."""
+        read_at, coverage = self._coverage.get(instrument.id, (float("-inf"), Coverage()))
+        if time.monotonic() - read_at > self._ttl:
+            # Coverage goes first: what it calls known was committed before the candles are read.
+            read_at, coverage = time.monotonic(), await self._reader.coverage(instrument.id)
+            self._coverage[instrument.id] = (read_at, coverage)
+        return await self._reader.read(instrument.id, interval, kind, start, coverage)

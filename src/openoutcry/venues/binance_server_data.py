@@ -162,6 +162,7 @@ class OneByOne(ABC):
     ) -> Ready | None:
         """Return None: nothing is kept ready."""
         del symbol, interval, span, micro
+        return None
 
     async def newest(self, symbols: Sequence[str]) -> Mapping[str, Print]:
         """Return the newest trade of each symbol that ever had one."""

@@ -140,7 +140,12 @@ def _with_quiet(block: Block, interval: Interval, before: tuple[int, str] | None
         return block
     early = before[1] if before else ""
     rows = [
-        (bucket, quiet_kline(bucket, interval, early if at < 0 else close_of(block.rows[at])), -1, -1)
+        (
+            bucket,
+            quiet_kline(bucket, interval, early if at < 0 else close_of(block.rows[at])),
+            -1,
+            -1,
+        )
         for bucket, at in quiet
     ]
     rows += zip(block.starts, block.rows, block.first_ids, block.last_ids, strict=True)
@@ -154,10 +159,7 @@ def quiet_kline(bucket: int, interval: Interval, close: str) -> str:
     zero = '"0.00000000"'
     start, end = bucket // 1000, interval.next(bucket) // 1000 - 1
     price = f'"{close}"'
-    return (
-        f"[{start},{price},{price},{price},{price},{zero},{end},{zero},0,{zero},{zero}"
-        ',"0"]'
-    )
+    return f'[{start},{price},{price},{price},{price},{zero},{end},{zero},0,{zero},{zero},"0"]'
 
 
 def close_of(row: str) -> str:

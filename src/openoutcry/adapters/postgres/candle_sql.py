@@ -138,7 +138,9 @@ def klines(interval: Interval) -> str:
     figures = {name: _EIGHT.format(name) for name in _FIGURES}
     until = f"{interval.length // 1000}"
     if interval.name == "1M":
-        until = "(date_part('epoch', bucket + interval '1 month') - date_part('epoch', bucket)) * 1000"
+        until = (
+            "(date_part('epoch', bucket + interval '1 month') - date_part('epoch', bucket)) * 1000"
+        )
     columns = _KLINE.format(
         stamp="date_part('epoch', bucket)::bigint * 1000",
         last_stamp=f"date_part('epoch', bucket)::bigint * 1000 + ({until})::bigint - 1",

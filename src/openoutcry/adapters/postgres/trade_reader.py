@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import asyncpg
+
 from openoutcry.adapters.postgres import trade_sql
 from openoutcry.adapters.postgres.pool import Pool, fetch, fetch_value
 from openoutcry.core.intervals import DAY
@@ -41,15 +43,19 @@ class TradeReader:
         """Return the oldest trades of start..end (end exclusive) with ids from `from_id` on."""
         args = (instrument, start, end, min(from_id, LAST), limit)
         rows = await fetch(self._pool, trade_sql.FORWARD, *args)
-        return [Print(*row[:4], row[4] > 0) for row in rows]
+        return [_print(row) for row in rows]
 
     async def backward(self, instrument: int, end: int, before_id: int, limit: int) -> list[Print]:
         """Return the newest trades before `end` with ids below `before_id`, oldest first."""
         args = (instrument, 0, end, before_id, limit)
         rows = await fetch(self._pool, trade_sql.BACKWARD, *args)
-        return [Print(*row[:4], row[4] > 0) for row in reversed(rows)]
+        return [_print(row) for row in reversed(rows)]
 
     async def newest(self, instruments: Sequence[int]) -> dict[int, Print]:
         """Return the newest trade of each instrument that has one, in one statement."""
         rows = await fetch(self._pool, trade_sql.NEWEST, list(instruments))
-        return {row[0]: Print(*row[1:5], row[5] > 0) for row in rows}
+        return {row["id"]: _print(row) for row in rows}
+
+
+def _print(row: asyncpg.Record) -> Print:
+    return Print(row["trade_id"], row["price"], row["size"], row["venue_time"], row["side"] > 0)

@@ -34,7 +34,7 @@ WITH RECURSIVE search (low, high) AS (
 SELECT max(low) FROM search
 """
 
-# Both: $1 instrument, $2 and $3 times (from, to exclusive), $4 an id, $5 most rows. The two half
+# Both: $1 instrument, $2 and $3 times (from, to exclusive), $4 an id, $5 most rows. The three half
 # minutes at the near end may hold trades on the wrong side of $2, $3 or $4, so they do not count.
 _PAGE: Final = """
 WITH near AS (
@@ -42,11 +42,11 @@ WITH near AS (
     FROM (
         SELECT bucket, trades FROM candles_30s
         WHERE instrument_id = $1 AND bucket >= {low} AND bucket < $3 AND first_trade_id > 0
-        ORDER BY bucket {order} LIMIT $5 + 3
+        ORDER BY bucket {order} LIMIT $5 + 4
     ) AS rows
 ), wanted AS (
     SELECT bucket FROM (
-        SELECT bucket, coalesce(sum(trades) FILTER (WHERE number > 2) OVER (
+        SELECT bucket, coalesce(sum(trades) FILTER (WHERE number > 3) OVER (
             ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ), 0) AS before FROM near
     ) AS counted WHERE before < $5

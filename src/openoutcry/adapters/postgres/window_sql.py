@@ -22,12 +22,13 @@ _CANDLES: Final = """
 # What trades there are in less than a second, all instruments together: a few pages in the order of
 # time, whoever is asked for.
 _TRADES: Final = """
-    SELECT instrument_id, ${low}::timestamptz,
-           (array_agg(price ORDER BY trade_id))[1], max(price), min(price),
-           (array_agg(price ORDER BY trade_id DESC))[1], sum(size), sum(price * size), count(*),
-           coalesce(sum(size) FILTER (WHERE side > 0), 0),
-           coalesce(sum(price * size) FILTER (WHERE side > 0), 0),
-           min(trade_id), max(trade_id)
+    SELECT instrument_id, ${low}::timestamptz AS at,
+           (array_agg(price ORDER BY trade_id))[1] AS open, max(price) AS high, min(price) AS low,
+           (array_agg(price ORDER BY trade_id DESC))[1] AS close, sum(size) AS volume,
+           sum(price * size) AS quote_volume, count(*) AS trades,
+           coalesce(sum(size) FILTER (WHERE side > 0), 0) AS taker_buy_volume,
+           coalesce(sum(price * size) FILTER (WHERE side > 0), 0) AS taker_buy_quote_volume,
+           min(trade_id) AS first_trade_id, max(trade_id) AS last_trade_id
     FROM trades
     WHERE instrument_id = ANY ($1::int[]) AND venue_time >= ${low}::timestamptz
       AND venue_time < ${high}::timestamptz AND ${low}::timestamptz < ${high}::timestamptz
