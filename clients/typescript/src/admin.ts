@@ -30,6 +30,11 @@ export interface PriceCacheStats {
   readonly staleServed: number;
 }
 
+/** What was in the cache before it was emptied. */
+export interface Cleared {
+  readonly entries: readonly Pick<CacheEntry, "key" | "symbolCount">[];
+}
+
 const PATH = "/api/admin/price-cache-stats";
 
 /** Throws `ApiError`; 401 when nobody is signed in, 403 when somebody else than an admin is. */
@@ -37,6 +42,19 @@ export async function getPriceCacheStats(auth: Auth, options: RequestOptions = {
   const body = await auth.request(PATH, options);
   if (!isStats(body)) throw new ApiError("malformed", "The server's answer holds no figures of the cache.");
   return body;
+}
+
+/** Empty the cache: the next reader causes one call upstream. Throws `ApiError`. */
+export async function clearPriceCache(auth: Auth, options: RequestOptions = {}): Promise<Cleared> {
+  const body = await auth.request(PATH, { ...options, method: "POST" });
+  if (!isCleared(body)) throw new ApiError("malformed", "The server does not say what it cleared.");
+  return body.cleared;
+}
+
+function isCleared(body: unknown): body is { readonly cleared: Cleared } {
+  if (typeof body !== "object" || body === null || !("cleared" in body)) return false;
+  const { cleared } = body;
+  return typeof cleared === "object" && cleared !== null && "entries" in cleared && Array.isArray(cleared.entries);
 }
 
 function isStats(body: unknown): body is PriceCacheStats {

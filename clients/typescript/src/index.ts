@@ -1,6 +1,6 @@
 /** The client of OpenOutcry: `connect()` for what changes, `getCandles()` for what was, `Auth` for who is asking. */
 
-export { getPriceCacheStats, type CacheEntry, type PriceCacheStats } from "./admin.ts";
+export { clearPriceCache, getPriceCacheStats, type CacheEntry, type Cleared, type PriceCacheStats } from "./admin.ts";
 export { Auth, memoryStore, type Account, type AuthOptions, type TokenStore } from "./auth.ts";
 export { retryDelay, type Backoff } from "./backoff.ts";
 export { systemClock, type Clock } from "./clock.ts";
