@@ -109,7 +109,11 @@ describe("the feed", () => {
     const stop = feed.follow();
     await pass(0);
     expect(feed.phase.value.kind).toBe("empty");
-    fake.snapshot({ ...new Fake().list });
+    fake.list = new Fake().list;
+    for (let second = 0; second < 11; second += 1) {
+      fake.change([{ symbol: "AUSDT", price: "2" }]);
+      await pass(1_000);
+    }
     expect(feed.phase.value.kind).toBe("ready");
     stop();
     stop();

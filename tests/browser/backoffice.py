@@ -42,6 +42,7 @@ class BackOffice:
             web.post("/api/v1/auth/token", self._token),
             web.post("/api/v1/auth/refresh", self._refresh),
             web.get("/api/v1/auth/me", self._me),
+            web.post("/api/v1/auth/sign-out", self._sign_out),
             web.get("/api/admin/price-cache-stats", self._stats),
             web.post("/api/admin/price-cache-stats", self._clear),
         ]
@@ -61,6 +62,13 @@ class BackOffice:
         if name is None:
             return _refuse(401, "Sign in first.")
         return web.json_response({"id": len(name), "name": name, "role": ROLES[name]})
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        name = self._who(request)
+        if name is None:
+            return _refuse(401, "Sign in first.")
+        self.revoke()
+        return web.json_response({"ended": 1})
 
     async def _stats(self, request: web.Request) -> web.Response:
         return self._refusal(request) or web.json_response(self._figures())

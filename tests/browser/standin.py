@@ -100,6 +100,8 @@ class StandIn:
         self.holes: list[tuple[float, float]] = []
         self.requests: list[str] = []
         self._loop = asyncio.new_event_loop()
+        # A long frame is packed in a thread: without this it could be sent after the close.
+        self._sending = asyncio.Lock()
         self._sockets: dict[web.WebSocketResponse, set[str]] = {}
         self._hub: web.AppRunner | None = None
         self._trade_id = 1_000
@@ -186,8 +188,9 @@ class StandIn:
             self._hub = None
 
     async def _close_all(self, code: int) -> None:
-        for socket in list(self._sockets):
-            await socket.close(code=code)
+        async with self._sending:
+            for socket in list(self._sockets):
+                await socket.close(code=code)
 
     async def _index(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "index.html")
@@ -261,10 +264,10 @@ class StandIn:
         if said == "ping":
             await self._send(socket, type="pong", id=message.get("id"))
         elif said == "unsubscribe" and channel:
-            self._sockets[socket].discard(channel)
+            self._sockets.get(socket, set()).discard(channel)
             await self._send(socket, type="unsubscribed", channel=channel, id=message.get("id"))
         elif said == "subscribe" and channel:
-            self._sockets[socket].add(channel)
+            self._sockets.get(socket, set()).add(channel)
             data = self._snapshot(channel)
             answer = {"channel": channel, "id": message.get("id"), "data": data}
             await self._send(socket, type="subscribed", **answer)
@@ -343,12 +346,15 @@ class StandIn:
 
     async def _publish_raw(self, text: str) -> None:
         for socket in list(self._sockets):
-            await socket.send_str(text)
+            async with self._sending:
+                await socket.send_str(text)
 
     async def _send(self, socket: web.WebSocketResponse, **message: Any) -> None:
         stamp = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        with contextlib.suppress(ConnectionError):
-            await socket.send_json({**message, "timestamp": stamp})
+        async with self._sending:
+            if not socket.closed:
+                with contextlib.suppress(ConnectionError):
+                    await socket.send_json({**message, "timestamp": stamp})
 
 
 if __name__ == "__main__":

@@ -87,12 +87,18 @@ export class Auth {
     }
   }
 
-  /** Forget everything. */
-  signOut(): void {
-    this.epoch += 1;
-    this.access = null;
-    this.store.save(null);
-    this.become(null);
+  /** Forget everything at once, then tell the server that the session is over, if it can be reached. */
+  async signOut(): Promise<void> {
+    const bearer = this.bearer();
+    const refreshToken = this.store.load();
+    this.forget();
+    try {
+      // The server takes an access token only; one that has run out is renewed for this.
+      const token = bearer ?? (refreshToken === null ? null : tokensIn(await this.post("/api/v1/auth/refresh", { refreshToken })).accessToken);
+      if (token !== null) await this.post("/api/v1/auth/sign-out", undefined, { authorization: `Bearer ${token}` });
+    } catch {
+      // It ends by itself when its refresh token runs out; nobody here has that any more.
+    }
   }
 
   /**
@@ -103,7 +109,7 @@ export class Auth {
    */
   async request(path: string, options: JsonRequest = {}): Promise<unknown> {
     const epoch = this.epoch;
-    if (this.access === null || this.access.until - EARLY <= this.clock.now()) await this.renew();
+    if (this.bearer() === null) await this.renew();
     try {
       return await this.send(path, options);
     } catch (error) {
@@ -135,7 +141,7 @@ export class Auth {
       if (epoch === this.epoch) this.keep(answer);
     } catch (error) {
       // Only a clear no ends the session; a server that cannot be reached will be asked again.
-      if (epoch === this.epoch && isRefused(error)) this.signOut();
+      if (epoch === this.epoch && isRefused(error)) this.forget();
       throw error;
     }
   }
@@ -148,14 +154,26 @@ export class Auth {
     return account;
   }
 
-  private post(path: string, json: unknown): Promise<unknown> {
-    return requestJson(`${this.origin}${path}`, { ...this.options, method: "POST", json });
+  /** The access token, unless it has run out or is about to. */
+  private bearer(): string | null {
+    return this.access !== null && this.access.until - EARLY > this.clock.now() ? this.access.token : null;
+  }
+
+  private post(path: string, json: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+    return requestJson(`${this.origin}${path}`, { ...this.options, method: "POST", json, headers });
   }
 
   private keep(answer: unknown): void {
-    if (!isTokens(answer)) throw new ApiError("malformed", "The server's answer holds no token.");
-    this.access = { token: answer.accessToken, until: this.clock.now() + answer.expiresIn * 1000 };
-    if (answer.refreshToken !== undefined) this.store.save(answer.refreshToken);
+    const { accessToken, expiresIn, refreshToken } = tokensIn(answer);
+    this.access = { token: accessToken, until: this.clock.now() + expiresIn * 1000 };
+    if (refreshToken !== undefined) this.store.save(refreshToken);
+  }
+
+  private forget(): void {
+    this.epoch += 1;
+    this.access = null;
+    this.store.save(null);
+    this.become(null);
   }
 
   private become(account: Account | null): void {
@@ -183,6 +201,11 @@ function statusOf(error: unknown): number | null {
 /** Whether the server will have none of the refresh token, however often it is asked. */
 function isRefused(error: unknown): boolean {
   return [400, 401, 403].includes(statusOf(error) ?? 0);
+}
+
+function tokensIn(answer: unknown): Tokens {
+  if (!isTokens(answer)) throw new ApiError("malformed", "The server's answer holds no token.");
+  return answer;
 }
 
 function isTokens(body: unknown): body is Tokens {

@@ -36,6 +36,7 @@ class FakeServer {
     if (path === "/api/v1/auth/refresh") {
       return body?.refreshToken === this.refreshToken ? this.tokens() : said(401, "This refresh token is not valid.");
     }
+    if (path === "/api/v1/auth/sign-out" && bearer !== null && this.good.has(bearer)) return json({ ended: 1 });
     if (bearer === null || !this.good.has(bearer)) return said(401, "Sign in.");
     if (path === "/api/v1/auth/me") return json({ id: 7, name: "ada", role: this.role });
     if (path === "/missing") return said(404, "There is no such thing.");
@@ -99,7 +100,7 @@ describe("signing in", () => {
     let open = (): void => {};
     server.gate = new Promise((resolve) => { open = resolve; });
     const late = failure(auth.signIn("ada", "right"));
-    auth.signOut();
+    void auth.signOut();
     open();
     expect((await late).kind).toBe("aborted");
     expect(auth.account).toBeNull();
@@ -199,12 +200,41 @@ describe("going on", () => {
     expect(store.load()).toBe("r0");
   });
 
-  it("forgets everything when signing out", async () => {
-    const { auth, store } = make();
+});
+
+describe("signing out", () => {
+  it("forgets everything at once, and ends the session at the server", async () => {
+    const { auth, server, store } = make();
     await auth.signIn("ada", "right");
-    auth.signOut();
+    const told = auth.signOut();
+    expect(auth.account).toBeNull();
     expect(store.load()).toBeNull();
+    await told;
+    expect(server.calls.at(-1)).toMatchObject({ path: "/api/v1/auth/sign-out", bearer: "a1" });
     expect((await failure(auth.request("/thing"))).status).toBe(401);
+  });
+
+  it("renews a token that has run out for it, and keeps nothing of that", async () => {
+    const { auth, clock, server, store } = make();
+    await auth.signIn("ada", "right");
+    clock.advance(3_600_000);
+    await auth.signOut();
+    expect(server.calls.at(-1)).toMatchObject({ path: "/api/v1/auth/sign-out", bearer: "a2" });
+    expect(store.load()).toBeNull();
+  });
+
+  it("is done even if the server cannot be reached", async () => {
+    const { auth, server } = make();
+    await auth.signIn("ada", "right");
+    server.down = true;
+    await auth.signOut();
+    expect(auth.account).toBeNull();
+  });
+
+  it("says nothing when nobody is signed in", async () => {
+    const { auth, server } = make();
+    await auth.signOut();
+    expect(server.calls).toEqual([]);
   });
 });
 

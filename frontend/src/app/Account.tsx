@@ -48,7 +48,7 @@ export function AccountSheet({ signedIn }: Props) {
             class="button"
             autofocus
             onClick={() => {
-              signedIn.auth.signOut();
+              void signedIn.auth.signOut();
               close();
             }}
           >

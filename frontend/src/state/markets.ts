@@ -125,7 +125,8 @@ export class MarketsFeed {
   private tick(): void {
     const now = Date.now();
     this.shownNow.value = now;
-    const silent = now - this.heardAt >= SILENCE && now - this.askedAt >= SILENCE;
+    // Changes alone do not say what a symbol is made of: without a list there is nothing to change.
+    const silent = (now - this.heardAt >= SILENCE || this.board.size === 0) && now - this.askedAt >= SILENCE;
     const due = now - this.listedAt >= RELIST && now - this.askedAt >= RELIST;
     if ((silent || due) && !document.hidden) void this.load();
   }
@@ -144,7 +145,7 @@ export class MarketsFeed {
   }
 
   private takeUpdates(updates: readonly TickerUpdate[]): void {
-    if (updates.length === 0) return;
+    if (updates.length === 0 || this.board.size === 0) return;
     const now = Date.now();
     this.heardAt = now;
     const { source } = this.shownFreshness.value;
