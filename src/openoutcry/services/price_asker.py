@@ -43,8 +43,9 @@ class PriceRules(Struct, frozen=True, kw_only=True):
 class Upstream(Protocol):
     """Where prices come from when the stream is away."""
 
-    asked: int
-    """How many questions have gone out."""
+    @property
+    def asked(self) -> int:
+        """How many questions have gone out."""
 
     async def tickers(self) -> list[Ticker]:
         """Return every ticker as the venue told it. Raises VenueError, ProtocolError."""
@@ -128,6 +129,11 @@ class Asker:
         """Return the breaker that all processes share; our own without Valkey."""
         with suppress(StoreUnavailableError):
             self._breaker = await self._board.breaker()
+        return self._breaker
+
+    @property
+    def known_breaker(self) -> Breaker:
+        """The breaker as it was last seen."""
         return self._breaker
 
     async def calls_last_minute(self) -> int:

@@ -21,10 +21,11 @@ from msgspec import Struct
 
 from openoutcry.adapters.tasks import end
 from openoutcry.adapters.valkey.price_board import PriceBoard, PriceNews
+from openoutcry.core.breaker import State
 from openoutcry.core.keys import PRICES, TICKERS
 from openoutcry.core.prices import Snapshot, Source
 from openoutcry.core.tickers import Ticker, merged
-from openoutcry.errors import OutcryError, StoreUnavailableError
+from openoutcry.errors import OutcryError, StoreUnavailableError, VenueUnavailableError
 from openoutcry.services.price_asker import Asker, PriceRules, Upstream
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,19 @@ class View(Struct, frozen=True):
     snapshot: Snapshot
     age: float
     stale: bool
+
+
+class Silent:
+    """An upstream that is not there."""
+
+    @property
+    def asked(self) -> int:
+        """Never."""
+        return 0
+
+    async def tickers(self) -> list[Ticker]:
+        """Raise VenueUnavailableError."""
+        raise VenueUnavailableError("no exchange is configured here")
 
 
 class PriceStats(Struct):
@@ -154,6 +168,27 @@ class Prices:
         self.served += 1
         return View(snapshot, max(0.0, self._clock() - snapshot.time), stale=True)
 
+    def figures(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return counters and gauges for the status board."""
+        stats, breaker = self.stats, self.asker.known_breaker
+        counters: dict[str, float] = {
+            "prices_served": stats.hits,
+            "prices_waited": stats.waits,
+            "prices_stale": stats.stale,
+            "prices_upstream_calls": self.asker.calls,
+            "prices_upstream_errors": self.asker.errors,
+            "prices_stream_messages": stats.stream_messages,
+            "prices_switches": stats.switches,
+        }
+        gauges: dict[str, float] = {
+            "prices_symbols": len(self._snapshot.tickers) if self._snapshot else 0,
+            "prices_stream": float(self.source == "stream"),
+            "prices_breaker_closed": float(breaker.state is State.CLOSED),
+        }
+        if self.age is not None:
+            gauges["prices_age_seconds"] = self.age
+        return counters, gauges
+
     @property
     def snapshot(self) -> Snapshot | None:
         """The present snapshot, for those who only look."""
@@ -165,6 +200,11 @@ class Prices:
         if self._source == "stream" and not self._streaming(self._clock()):
             return "rest"
         return self._source
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the present snapshot was true; None without one."""
+        return None if self._snapshot is None else max(0.0, self._clock() - self._snapshot.time)
 
     @property
     def refreshing(self) -> bool:
