@@ -222,7 +222,7 @@ class Prices:
         The old one stays as a last resort: it is served, as stale, if no new one can be had.
         """
         try:
-            await self._board.clear()
+            await self._board.clear(self._clock())
         except StoreUnavailableError as error:
             log.warning("other processes keep their prices", reason=str(error))
         self._forget()
@@ -272,7 +272,8 @@ class Prices:
 
     def _on_news(self, news: PriceNews) -> None:
         if news.what == "cleared":
-            self._forget()
+            if self._snapshot is not None and self._snapshot.time <= news.until:
+                self._forget()
         elif self._streaming(self._clock()):
             return
         elif news.what == "snapshot":

@@ -54,7 +54,8 @@ class SharedPrices(Struct, frozen=True):
 class PriceNews(Struct, frozen=True):
     """A message of the channel `prices`: what happened to the shared snapshot.
 
-    After a failure nobody asks before `until` (s since 1970), and `error` says why.
+    After a failure nobody asks before `until` (s since 1970), and `error` says why. What came after
+    `until` is not meant by a clear: the news of it may be late, not least to who gave the order.
     """
 
     what: Literal["snapshot", "failed", "cleared"]
@@ -102,11 +103,11 @@ class PriceBoard:
         async with _prompt():
             await self._valkey.publish(PRICES, msgspec.json.encode(news))
 
-    async def clear(self) -> None:
-        """Forget the shared snapshot and tell everybody to."""
+    async def clear(self, now: float) -> None:
+        """Forget the shared snapshot and tell everybody to forget what they had at `now` (s)."""
         pipeline = self._valkey.pipeline(transaction=False)
         pipeline.delete(PRICES_SNAPSHOT)
-        pipeline.publish(PRICES, msgspec.json.encode(PriceNews("cleared")))
+        pipeline.publish(PRICES, msgspec.json.encode(PriceNews("cleared", until=now)))
         async with _prompt():
             await pipeline.execute()
 
