@@ -115,6 +115,19 @@ async def test_over_processes_at_once(valkey_url: str) -> None:
     assert sum(through) == 10
 
 
+async def test_a_flood_is_no_outage(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand at once are counted in Valkey or refused, but never take it for being away."""
+    monkeypatch.setattr(sign_in_limits, "_MOST_WAITING", 300)
+    limits = SignInLimits(SharedTries(valkey), SignInOptions(20, 1000, 900))
+    with capture_logs() as logs:
+        found = await asyncio.gather(
+            *(limits.take("ada", f"192.0.2.{n % 250}") for n in range(1000)), return_exceptions=True
+        )
+    assert sum(each is None for each in found) == 20
+    assert all(each is None or isinstance(each, TooManyTriesError) for each in found)
+    assert logs == []
+
+
 async def test_right_passwords_cost_nothing(store: asyncpg.Pool, valkey: Redis) -> None:
     """Who knows the password may sign in as often as they like."""
     await make_user(store)
