@@ -43,6 +43,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Port of the WebSocket hub."""
     public_ws_url: str = ""
     """Hub address told to browsers, for a proxy in front; empty: same host, `ws_port`."""
+    client_weight: Positive = 60_000
+    """Request weight that one address may spend a minute at `/api/v3`, all processes together."""
+    binance_ws_messages: Positive = 50
+    """Messages that a Binance-style WebSocket client may send in one second (Binance takes 5)."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 
@@ -78,6 +82,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Fetch recent history when a symbol is first seen."""
     silence_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """Reconnect when a connection has been silent for this long (the venue pings every 20 s)."""
+
+    feed_tickers: bool = True
+    """Listen to the venue's tickers of all symbols: prices then need no REST call."""
+    feed_books: bool = True
+    """Listen to the real best bid and ask of the recorded symbols."""
 
     spread: Decimal = Decimal("0.001")
     """Quoted bid and ask are the last price times one less and one plus this."""

@@ -17,17 +17,23 @@ from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.config import Settings
 from openoutcry.core.client_address import networks
 from openoutcry.services.accounts import Accounts, secret_of
+from openoutcry.services.books import BookReader
+from openoutcry.services.candle_pages import PageReader
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
 from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
+from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.api.access import access_dependencies, say_who_may
 from openoutcry.web.api.auth import auth_routes
+from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
+from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
+from openoutcry.web.api.live import Live
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.site import STATIC, site_routes
@@ -46,14 +52,20 @@ def create_app(
     metrics: RequestMetrics | None = None,
     static: Path = STATIC,
     ttl: float = 1.0,
+    live: Live | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
-    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds.
+    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
+    runs beside the application; without it nothing else is kept.
     """
     metrics = metrics or RequestMetrics()
+    live = live or Live.idle(pool, valkey, settings, ttl)
     instruments = InstrumentReader(pool, ttl)
+    pages = PageReader(live.blocks)
+    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    trusted = networks(settings.trusted_proxies)
     tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
     identities = Identities(pool, tokens)
     limits = SignInLimits(
@@ -81,9 +93,10 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
             ),
+            *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
-            *auth_routes(accounts, networks(settings.trusted_proxies)),
+            *auth_routes(accounts, trusted),
             *site_routes(static),
         ],
         dependencies=access_dependencies(identities),

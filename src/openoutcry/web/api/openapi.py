@@ -47,6 +47,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         tags=[
             Tag(name="accounts", description="Sign-in, sessions and API keys."),
             Tag(name="market data", description="Candles, markets and the gap ledger."),
+            Tag(name="Binance-compatible", description="Binance's own paths, shapes and errors."),
             Tag(name="operations", description="Health, status and metrics."),
         ],
     )
