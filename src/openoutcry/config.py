@@ -44,6 +44,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Hub address told to browsers, for a proxy in front; empty: same host, `ws_port`."""
     client_weight: Positive = 60_000
     """Request weight that one address may spend a minute at `/api/v3`, all processes together."""
+    candle_cache_mb: Positive = 64
+    """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 

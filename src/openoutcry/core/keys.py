@@ -88,6 +88,10 @@ def weight_block_key(venue: str) -> str:
     return f"weight:{{{venue}}}:blocked"
 
 
+COMMITS = "commits"
+"""Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
+
+
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
     return f"client_weight:{{{client}}}:{minute}"

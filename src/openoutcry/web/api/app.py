@@ -15,6 +15,7 @@ from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.config import Settings
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.ready_pages import ReadyPages
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.web.api.binance import binance_routes
@@ -51,12 +52,12 @@ def create_app(
     metrics = metrics or RequestMetrics()
     live = live or Live.idle(pool, valkey, settings, ttl)
     instruments = InstrumentReader(pool, ttl)
-    pages = PageReader(live.blocks)
+    pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     app = Litestar(
         route_handlers=[
-            *candle_routes(CandleReader(pool, ttl), instruments),
+            *candle_routes(CandleReader(pool, ttl), pages, instruments),
             *system_routes(
                 pool,
                 instruments,
