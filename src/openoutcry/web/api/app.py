@@ -27,6 +27,7 @@ from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
 from openoutcry.services.price_asker import PriceRules
 from openoutcry.services.prices import Prices, Silent
+from openoutcry.services.ready_pages import ReadyPages
 from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
@@ -76,7 +77,7 @@ def create_app(
     prices = prices or Prices(Silent(), PriceBoard(valkey), PriceRules())
     aggregated = Aggregated(prices, parse_coins(settings.price_symbols))
     instruments = InstrumentReader(pool, ttl)
-    pages = PageReader(live.blocks)
+    pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
@@ -98,7 +99,7 @@ def create_app(
     )
     app = Litestar(
         route_handlers=[
-            *candle_routes(CandleReader(pool, ttl), instruments),
+            *candle_routes(CandleReader(pool, ttl), pages, instruments),
             *system_routes(
                 pool,
                 instruments,
