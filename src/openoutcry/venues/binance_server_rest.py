@@ -13,12 +13,13 @@ from openoutcry.core.intervals import DAY, HOUR, INTERVALS, MINUTE, Interval
 from openoutcry.errors import BadRequestError
 from openoutcry.venues import binance_server_shapes as shapes
 from openoutcry.venues.binance_server import KLINE_INTERVALS
-from openoutcry.venues.binance_server_data import Listing, MarketData, Print, Span
+from openoutcry.venues.binance_server_data import Listing, MarketData, Ready, Span
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9\-_.]{1,20}")
 _SYMBOLS: Final = re.compile(r'\["[A-Z0-9\-_.]{1,20}"(,"[A-Z0-9\-_.]{1,20}")*\]')
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}")
 _WINDOW: Final = re.compile(r"([1-9][0-9]?)([mhd])")
+_LAST_TIME: Final = 7_258_118_400_000_000  # 2200-01-01; databases and calendars end somewhere
 _UNITS: Final = {"m": (MINUTE, 59), "h": (HOUR, 23), "d": (DAY, 7)}
 
 
@@ -32,18 +33,20 @@ class ApiError(BadRequestError):
 
 
 class Reply(Struct, frozen=True):
-    """An answer: HTTP status, JSON body."""
+    """An answer: HTTP status, JSON body; `ready` holds the body where the market keeps it."""
 
     status: int
     body: bytes
+    ready: Ready | None = None
 
 
 class Query:
     """A request's parameters, read with Binance's own complaints."""
 
-    def __init__(self, params: Mapping[str, str], *, micro: bool) -> None:
+    def __init__(self, params: Mapping[str, str], *, micro: bool, weight_limit: int) -> None:
         self._params = params
         self.micro = micro
+        self.weight_limit = weight_limit
 
     def text(self, name: str) -> str:
         """Return a parameter, or an empty string."""
@@ -77,7 +80,8 @@ class Query:
 
 def _to_us(value: int, rest: int = 0) -> int:
     # In ms these would be dates after the year 33,000: the client means µs.
-    return value if value >= 10**15 else value * 1000 + rest
+    time = value if value >= 10**15 else value * 1000 + rest
+    return min(max(time, 0), _LAST_TIME)
 
 
 def illegal(name: str, legal: str) -> ApiError:
@@ -127,19 +131,27 @@ _WEIGHTS: Final = {
 
 
 async def answer(
-    market: MarketData, path: str, params: Mapping[str, str], *, micro: bool = False
+    market: MarketData,
+    path: str,
+    params: Mapping[str, str],
+    *,
+    micro: bool = False,
+    weight_limit: int = shapes.WEIGHT_LIMIT,
 ) -> Reply | None:
     """Return the reply to `GET path?params`, or None for a path that Binance does not have.
 
-    `micro` answers times in µs (header `X-MBX-TIME-UNIT: MICROSECOND`).
+    `micro` answers times in µs (header `X-MBX-TIME-UNIT: MICROSECOND`); `weight_limit` is what
+    `exchangeInfo` tells of the weight that an address may spend in a minute.
     """
     handler = _HANDLERS.get(path)
     if handler is None:
         return None
     try:
-        result = await handler(market, Query(params, micro=micro))
+        result = await handler(market, Query(params, micro=micro, weight_limit=weight_limit))
     except ApiError as error:
         return error_reply(error)
+    if isinstance(result, Ready):
+        return Reply(200, result.body, result)
     return Reply(200, msgspec.json.encode(result))
 
 
@@ -152,12 +164,12 @@ async def _time(market: MarketData, query: Query) -> Any:
 
 
 async def _no_futures(market: MarketData, query: Query) -> Any:
-    return shapes.exchange_info([], market.now(), micro=query.micro)
+    return shapes.exchange_info([], market.now(), query.weight_limit, micro=query.micro)
 
 
 async def _exchange_info(market: MarketData, query: Query) -> Any:
     listings = await _chosen(market, query)
-    return shapes.exchange_info(listings, market.now(), micro=query.micro)
+    return shapes.exchange_info(listings, market.now(), query.weight_limit, micro=query.micro)
 
 
 async def _klines(market: MarketData, query: Query) -> Any:
@@ -165,7 +177,10 @@ async def _klines(market: MarketData, query: Query) -> Any:
     interval = _interval(query)
     if query.text("timeZone") not in {"", "0", "0:00", "00:00", "+0:00", "+00:00"}:
         raise ApiError(-1130, "Data sent for parameter 'timeZone' is not valid.")
-    bars = await market.bars(symbol, interval, query.span())
+    span = query.span()
+    if ready := await market.klines(symbol, interval, span, micro=query.micro):
+        return ready
+    bars = await market.bars(symbol, interval, span)
     return [shapes.kline_row(bar, micro=query.micro) for bar in bars]
 
 
@@ -193,11 +208,11 @@ async def _aggregates(market: MarketData, query: Query) -> Any:
 async def _average(market: MarketData, query: Query) -> Any:
     symbol = await _symbol(market, query)
     now = market.now()
-    bar = await market.window(symbol, now - 5 * MINUTE, now + 1)
-    last = await _last(market, symbol)
-    if bar is None or last is None:
+    bars = await market.windows([symbol], now - 5 * MINUTE, now + 1)
+    last = await market.newest([symbol])
+    if symbol not in bars or symbol not in last:
         return {"mins": 5, "price": "0.00000000", "closeTime": 0}
-    return shapes.average_row(bar, last, micro=query.micro)
+    return shapes.average_row(bars[symbol], last[symbol], micro=query.micro)
 
 
 async def _ticker(market: MarketData, query: Query) -> Any:
@@ -212,53 +227,45 @@ async def _ticker_24h(market: MarketData, query: Query) -> Any:
 
 async def _rolling(market: MarketData, query: Query, length: int, minute: int | None) -> Any:
     """Return rolling windows; `minute` set: of `/ticker`, which starts on a minute."""
-    rows = []
-    mini = query.text("type") == "MINI"
-    if query.text("type") not in {"", "MINI", "FULL"}:
+    kind = query.text("type")
+    if kind not in {"", "MINI", "FULL"}:
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
-    for listing in await _chosen(market, query):
-        now = market.now()
-        start = (now if minute is None else minute) - length
-        bar = await market.window(listing.symbol, start, now + 1)
-        last, book = await _last(market, listing.symbol), await market.book(listing.symbol)
-        if bar is None or last is None or book is None:
-            continue
-        if mini:
-            rows.append(shapes.mini_row(listing.symbol, bar, micro=query.micro))
-        elif minute is not None:
-            rows.append(shapes.ticker_row(listing.symbol, bar, micro=query.micro))
-        else:
-            rows.append(shapes.ticker_24h_row(listing.symbol, bar, last, book, micro=query.micro))
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    now, micro = market.now(), query.micro
+    bars = await market.windows(symbols, (now if minute is None else minute) - length, now + 1)
+    if kind == "MINI":
+        rows = [shapes.mini_row(name, bar, micro=micro) for name, bar in bars.items()]
+    elif minute is not None:
+        rows = [shapes.ticker_row(name, bar, micro=micro) for name, bar in bars.items()]
+    else:
+        last, books = await market.newest(symbols), await market.books(symbols)
+        rows = [
+            shapes.ticker_24h_row(name, bar, last[name], books[name], micro=micro)
+            for name, bar in bars.items()
+            if name in last and name in books
+        ]
     return _one_or_all(rows, query)
 
 
 async def _price(market: MarketData, query: Query) -> Any:
-    rows = []
-    for listing in await _chosen(market, query):
-        if last := await _last(market, listing.symbol):
-            price = shapes.decimal_text(last.price)
-            rows.append({"symbol": listing.symbol, "price": price})
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    rows = [
+        {"symbol": name, "price": shapes.decimal_text(last.price)}
+        for name, last in (await market.newest(symbols)).items()
+    ]
     return _one_or_all(rows, query)
 
 
 async def _book(market: MarketData, query: Query) -> Any:
-    rows = [
-        shapes.book_row(listing.symbol, book)
-        for listing in await _chosen(market, query)
-        if (book := await market.book(listing.symbol))
-    ]
-    return _one_or_all(rows, query)
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    books = await market.books(symbols)
+    return _one_or_all([shapes.book_row(name, book) for name, book in books.items()], query)
 
 
 def _one_or_all(rows: list[dict[str, Any]], query: Query) -> Any:
     if not query.text("symbol"):
         return rows
     return rows[0] if rows else {}
-
-
-async def _last(market: MarketData, symbol: str) -> Print | None:
-    newest = await market.trades(symbol, None, 1)
-    return newest[-1] if newest else None
 
 
 async def _symbol(market: MarketData, query: Query) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,27 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.config import Settings
+from openoutcry.core.client_address import networks
+from openoutcry.services.accounts import Accounts, secret_of
+from openoutcry.services.books import BookReader
+from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.identity import Identities
+from openoutcry.services.passwords import Passwords
+from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
+from openoutcry.services.store_market import StoreMarket
+from openoutcry.services.tokens import AccessTokens
+from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.auth import auth_routes
+from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
+from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
+from openoutcry.web.api.live import Live
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.site import STATIC, site_routes
@@ -36,14 +52,36 @@ def create_app(
     metrics: RequestMetrics | None = None,
     static: Path = STATIC,
     ttl: float = 1.0,
+    live: Live | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
-    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds.
+    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
+    runs beside the application; without it nothing else is kept.
     """
     metrics = metrics or RequestMetrics()
+    live = live or Live.idle(pool, valkey, settings, ttl)
     instruments = InstrumentReader(pool, ttl)
+    pages = PageReader(live.blocks)
+    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    trusted = networks(settings.trusted_proxies)
+    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+    identities = Identities(pool, tokens)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), instruments),
@@ -55,10 +93,14 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
             ),
+            *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
+            *auth_routes(accounts, trusted),
             *site_routes(static),
         ],
+        dependencies=access_dependencies(identities),
+        on_app_init=[say_who_may],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -18,14 +19,20 @@ from msgspec import Struct
 
 from openoutcry.errors import (
     BadRequestError,
+    ForbiddenError,
     NotFoundError,
     OutcryError,
     RateLimitedError,
     StoreUnavailableError,
+    TooManyTriesError,
+    UnauthorizedError,
 )
+
+_BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
 
 _log = structlog.get_logger(__name__)
 
+_PLAIN: Final = {BadRequestError: 400, NotFoundError: 404, ForbiddenError: 403}
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
 _INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
 
@@ -53,18 +60,54 @@ def failure(
     )
 
 
+class BinanceError(Struct, frozen=True):
+    """Binance's shape of an error: a negative code and a message."""
+
+    code: int
+    msg: str
+
+
+def is_binance(path: str) -> bool:
+    """Return whether failures at `path` are to have Binance's shape."""
+    return path.startswith(_BINANCE) or path == "/api/v3"
+
+
+def binance_failure(status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Return a failure that is not the query's fault, in Binance's shape."""
+    if status in {404, 405}:
+        code, message = -1020, "This operation is not supported."
+    elif status >= 500:
+        code = -1001
+        message = "Internal error; unable to process your request. Please try again."
+    else:
+        code, message = -1000, "An unknown error occurred while processing the request."
+    body = msgspec.json.encode(BinanceError(code, message))
+    sent = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(body, status_code=status, headers=sent, media_type="application/json")
+
+
 def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[bytes]:
-    if isinstance(error, BadRequestError):
-        return failure(400, str(error))
-    if isinstance(error, NotFoundError):
-        return failure(404, str(error))
+    for kind, status_code in _PLAIN.items():
+        if isinstance(error, kind):
+            return failure(status_code, str(error))
+    if isinstance(error, UnauthorizedError):
+        # RFC 6750: no error code where no credentials were shown.
+        challenge = 'Bearer error="invalid_token"' if error.shown else "Bearer"
+        return failure(401, str(error), {"WWW-Authenticate": challenge})
+    if isinstance(error, TooManyTriesError):
+        return failure(429, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
     if isinstance(error, RateLimitedError):
         wait = str(max(1, round(error.retry_after)))
         return failure(429, "Too many requests, please try again later", {"Retry-After": wait})
     if isinstance(error, StoreUnavailableError):
         _log.warning("store is not available", path=request.url.path, reason=str(error))
-        return failure(503, _UNAVAILABLE, {"Retry-After": "1"})
+        refuse = binance_failure if is_binance(request.url.path) else _unavailable
+        return refuse(503, {"Retry-After": "1"})
     return _on_anything(request, error)
+
+
+def _unavailable(status: int, headers: dict[str, str]) -> Response[bytes]:
+    return failure(status, _UNAVAILABLE, headers)
 
 
 def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -74,6 +117,8 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
         for name, value in (error.headers or {}).items()
         if name.lower() in {"allow", "retry-after", "www-authenticate"}
     }
+    if is_binance(path) and error.status_code < 500:
+        return binance_failure(error.status_code, headers)
     if isinstance(error, NotFoundException):
         return failure(404, f"There is no {path} here; GET /schema lists what there is.")
     if isinstance(error, MethodNotAllowedException):
@@ -87,6 +132,8 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    if is_binance(request.url.path):
+        return binance_failure(500)
     return failure(500, _INTERNAL)
 
 
