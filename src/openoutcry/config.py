@@ -65,6 +65,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     silence_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """Reconnect when a connection has been silent for this long (the venue pings every 20 s)."""
 
+    feed_tickers: bool = True
+    """Listen to the venue's tickers of all symbols: prices then need no REST call."""
+    feed_books: bool = True
+    """Listen to the real best bid and ask of the recorded symbols."""
+
     spread: Decimal = Decimal("0.001")
     """Quoted bid and ask are the last price times one less and one plus this."""
     frame_ms: Annotated[int, Meta(ge=1, le=1000)] = 5

@@ -62,7 +62,8 @@ class Candle(Struct, frozen=True):
     """Open, high, low, close and volumes of one bucket.
 
     `volume` is in base units, `quote_volume` in quote units, `trades` counts prints. `complete`
-    says that the bucket is over and that every trade the venue made in it is counted.
+    says that the bucket is over and that every trade the venue made in it is counted. The first and
+    last trade's ids are -1 where they are not known: the venue's own candles do not tell them.
     """
 
     bucket: int
@@ -76,6 +77,8 @@ class Candle(Struct, frozen=True):
     taker_buy_volume: Decimal
     taker_buy_quote_volume: Decimal
     complete: bool = False
+    first_id: int = -1
+    last_id: int = -1
 
 
 class GapState(StrEnum):

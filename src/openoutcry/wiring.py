@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LIKELY_NEW_SECONDS = 0.5
 
+Figures = tuple[dict[str, float], dict[str, float], dict[str, int]]
 Builder = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 
@@ -48,8 +49,10 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.services.discovery import discover
     from openoutcry.services.feed import Feed, FeedOptions
     from openoutcry.services.outlet import Outlet
+    from openoutcry.services.side_streams import SideStreams, every_ticker
     from openoutcry.services.status import report
     from openoutcry.venues.binance import BinanceProtocol
+    from openoutcry.venues.binance_side import side_streams
 
     if not await _engines_answer(settings, stop):
         return
@@ -74,8 +77,26 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
                 silence_seconds=settings.silence_seconds,
             ),
         )
+        side = SideStreams(
+            side_streams(
+                settings.symbols, tickers=settings.feed_tickers, books=settings.feed_books
+            ),
+            valkey,
+            url=settings.binance_ws_url,
+            gate=feed.gate,
+            silence_seconds=settings.silence_seconds,
+            seed=partial(every_ticker, rest),
+        )
+
+        def figures() -> Figures:
+            counters, gauges, symbols = feed.figures()
+            more_counters, more_gauges = side.figures()
+            return counters | more_counters, gauges | more_gauges, symbols
+
         async with TaskGroup() as tasks:
-            tasks.create_task(report("feed", feed.figures, valkey, stop))
+            tasks.create_task(report("feed", figures, valkey, stop))
+            if side.lines:
+                tasks.create_task(side.run(stop, feed.subscribed))
             await feed.run(stop)
 
 

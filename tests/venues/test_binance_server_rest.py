@@ -10,7 +10,15 @@ import pytest
 
 from openoutcry.core.intervals import MINUTE, Interval
 from openoutcry.venues import binance_server_shapes as shapes
-from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span
+from openoutcry.venues.binance_server_data import (
+    Aggregate,
+    Bar,
+    Book,
+    Listing,
+    OneByOne,
+    Print,
+    Span,
+)
 from openoutcry.venues.binance_server_rest import answer, weigh
 
 NOW = 1_723_161_255_342_001
@@ -33,7 +41,7 @@ BAR = Bar(
 )
 
 
-class Market:
+class Market(OneByOne):
     """Answers always the same, and remembers what it was asked."""
 
     def __init__(self) -> None:

@@ -56,6 +56,7 @@ STAGES = (
             "openoutcry.services.outlet",
             "openoutcry.services.recorder",
             "openoutcry.services.repair",
+            "openoutcry.services.side_streams",
             "openoutcry.venues.binance",
             "openoutcry.web.hub.server",
             "openoutcry.web.hub.sources",

@@ -38,6 +38,19 @@ class Coverage(Struct, frozen=True):
                 return True
         return False
 
+    def reach(self, start: int, base: int) -> int:
+        """Return how far everything from `start` on is known from rows of `base` µs.
+
+        That is the latest end (µs) for which `covers` is true; `start` itself if nothing is known.
+        """
+        reached = start
+        for span in self._usable(base):
+            if span.start > reached:
+                break
+            reached = max(reached, span.end)
+        gaps = (low for low, high in self.gaps if high >= start)
+        return max(start, min(reached, *gaps, reached))
+
     def last(self, base: int) -> int:
         """Return the end of the newest span that rows of `base` µs can rest on; 0 for none."""
         return max((span.end for span in self._usable(base)), default=0)
@@ -45,3 +58,15 @@ class Coverage(Struct, frozen=True):
     def _usable(self, base: int) -> list[Span]:
         usable = [span for span in self.spans if span.base * SECOND <= base]
         return sorted(usable, key=lambda span: span.start)
+
+
+def changed_since(old: Coverage, new: Coverage) -> int | None:
+    """Return a time (µs) before which both know the same; None if they do everywhere."""
+    changed = [low for low, _ in set(old.gaps) ^ set(new.gaps)]
+    ends = {(span.base, span.start): span.end for span in old.spans}
+    for span in new.spans:
+        end = ends.pop((span.base, span.start), span.start)
+        if end != span.end:
+            changed.append(min(end, span.end))
+    changed += [start for _, start in ends]
+    return min(changed, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -15,6 +15,9 @@ from openoutcry.core.rollup import is_complete
 from openoutcry.model import Candle
 
 _ZERO: Final = Decimal(0)
+
+Quiet = tuple[int, int]
+"""A bucket without trades (µs) and the index of the last traded one before it; -1: before them all."""
 
 
 class LastClose(Struct, frozen=True):
@@ -82,3 +85,32 @@ def _flat(bucket: int, close: Decimal) -> Candle:
         taker_buy_quote_volume=_ZERO,
         complete=True,
     )
+
+
+def quiet_buckets(
+    traded: Sequence[int],
+    interval: Interval,
+    *,
+    start: int,
+    end: int,
+    before: int | None,
+    coverage: Coverage,
+) -> list[Quiet]:
+    """Return the buckets from `start` to before `end` of which it is known that nobody traded.
+
+    `traded` are the buckets with trades in that range, ascending; `before` is the last one earlier
+    than `start`. A quiet bucket is known whole, as is everything since the end of the last traded
+    one: in a hole the price may have moved. `start` and `end` are bounds of buckets.
+    """
+    base = INTERVALS[interval.base].length
+    found: list[Quiet] = []
+    bucket = start
+    for at, following in enumerate([*traded, end]):
+        if bucket < following:
+            since = before if at == 0 else traded[at - 1]
+            known = bucket if since is None else coverage.reach(interval.next(since) - 1, base)
+            while bucket < following and interval.next(bucket) <= known:
+                found.append((bucket, at - 1))
+                bucket = interval.next(bucket)
+        bucket = interval.next(following) if following < end else end
+    return found

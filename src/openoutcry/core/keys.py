@@ -15,6 +15,33 @@ FRAME_FIELD = b"f"
 LAST_QUOTES = "quotes:last"
 """Hash symbol -> the last quote, as the JSON that went to `market:<SYMBOL>`."""
 
+TICKERS = "tickers"
+"""Pub/sub channel of 24 h tickers: a JSON array of `core.tickers.Ticker`, changed symbols only."""
+
+TICKERS_SNAPSHOT = "tickers:snapshot"
+"""The merged whole of `tickers`, a JSON array; how much of TICKERS_SECONDS it has left is its age."""
+
+TICKERS_SECONDS = 3600
+"""How long `tickers:snapshot` is kept after the last ticker."""
+
+LAST_BOOKS = "books:last"
+"""Hash symbol -> the last best bid and ask, as the JSON that went to `book:<SYMBOL>`."""
+
+PRICES = "prices"
+"""Pub/sub channel that says what happened to the shared snapshot of prices (see `price_board`)."""
+
+PRICES_SNAPSHOT = "prices:snapshot"
+"""The shared snapshot of all tickers that came over REST."""
+
+PRICES_LOCK = "prices:lock"
+"""Held, with a token and a lease, by the one process that asks the venue for prices."""
+
+PRICES_BREAKER = "prices:breaker"
+"""The circuit breaker of those questions, shared by all processes."""
+
+PRICES_CALLS = "prices:calls"
+"""Sorted set of the questions of the last minute, by the time (s) each was asked."""
+
 
 def trades_stream(shard: int) -> str:
     """Return the stream that carries the frames of a shard."""
@@ -24,6 +51,11 @@ def trades_stream(shard: int) -> str:
 def market_channel(symbol: str) -> str:
     """Return the pub/sub channel of a symbol's quotes (JSON, one object a message)."""
     return f"market:{symbol}"
+
+
+def book_channel(symbol: str) -> str:
+    """Return the pub/sub channel of a symbol's best bid and ask (JSON, a `core.tickers.BookTop`)."""
+    return f"book:{symbol}"
 
 
 def candles_channel(symbol: str) -> str:

@@ -27,6 +27,8 @@ def merge(bucket: int, rows: Iterable[Candle]) -> Candle:
         taker_buy_quote_volume=sum(
             (row.taker_buy_quote_volume for row in ordered[1:]), ordered[0].taker_buy_quote_volume
         ),
+        first_id=ordered[0].first_id,
+        last_id=ordered[-1].last_id,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from openoutcry.core.intervals import Interval
 from openoutcry.sandbox.candles import Rows, bucket_starts, groups, wide_sums
@@ -90,10 +90,11 @@ def roll_up(
 def one_bar(rows: Rows, listing: Listing, start: int, end: int, before: int | None) -> Bar | None:
     """Return the one bar of all rows, from `start` to before `end` (µs)."""
     grid = _grid(listing)
+    price = None if before is None else grid.price(before)
     if not len(rows):
-        return None if before is None else _flat(start, end, grid.price(before))
+        return None if price is None else _flat(start, end, price, price)
     everything = np.zeros(1, dtype=np.int64)
-    return _bars(rows, everything, [(start, end)], grid)[0]
+    return structs.replace(_bars(rows, everything, [(start, end)], grid)[0], before=price)
 
 
 def _merge(
@@ -131,9 +132,10 @@ def _bars(rows: Rows, starts: np.ndarray, times: list[tuple[int, int]], grid: _G
     ]
 
 
-def _flat(start: int, end: int, price: Decimal) -> Bar:
+def _flat(start: int, end: int, price: Decimal, before: Decimal | None = None) -> Bar:
     zero = Decimal(0)
-    return Bar(start, end, price, price, price, price, zero, zero, 0, zero, zero, -1, -1)
+    prices = (price, price, price, price)
+    return Bar(start, end, *prices, zero, zero, 0, zero, zero, -1, -1, before)
 
 
 _SUMS = ("volume", "quote", "trades", "bought", "bought_quote")

@@ -20,7 +20,6 @@ from picows import (
 )
 
 from openoutcry.core.intervals import SECOND
-from openoutcry.sandbox.encode import frame, frames, wrap
 from openoutcry.sandbox.faults import Faults
 from openoutcry.venues.binance_server import (
     MAX_INCOMING,
@@ -30,6 +29,7 @@ from openoutcry.venues.binance_server import (
     parse_target,
 )
 from openoutcry.venues.binance_server_shapes import shutdown_event
+from openoutcry.venues.binance_stream_writer import frame, frames, wrap
 
 PING_EVERY = 20 * SECOND
 PONG_WITHIN = 60 * SECOND

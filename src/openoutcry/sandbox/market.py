@@ -15,13 +15,21 @@ from openoutcry.sandbox.listing import make_symbols
 from openoutcry.sandbox.noise import bits, make_key, take
 from openoutcry.sandbox.state import State, add_skip, load_state, save_state, set_rate
 from openoutcry.sandbox.tape import BLOCK, RateChange, Tape, Trades
-from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span
+from openoutcry.venues.binance_server_data import (
+    Aggregate,
+    Bar,
+    Book,
+    Listing,
+    OneByOne,
+    Print,
+    Span,
+)
 
 _STEP = 4096
 """Most blocks looked through at one go."""
 
 
-class MadeUpMarket:
+class MadeUpMarket(OneByOne):
     """Answers from tapes; see `MarketData` for what each method gives.
 
     `clock` returns µs since 1970. Whatever is later than that has not happened yet.

@@ -19,11 +19,19 @@ from openoutcry.core.symbols import split_symbol
 from openoutcry.errors import ConfigError
 from openoutcry.sandbox import bars
 from openoutcry.sandbox.candles import fold
-from openoutcry.sandbox.encode import frame
 from openoutcry.sandbox.listing import decimals
 from openoutcry.sandbox.noise import Ints
 from openoutcry.sandbox.tape import TRADES, Trades
-from openoutcry.venues.binance_server_data import Aggregate, Bar, Book, Listing, Print, Span
+from openoutcry.venues.binance_server_data import (
+    Aggregate,
+    Bar,
+    Book,
+    Listing,
+    OneByOne,
+    Print,
+    Span,
+)
+from openoutcry.venues.binance_stream_writer import frame
 
 _EVENT_TIME: Final = re.compile(rb'"E":\s*(\d+)')
 _KINDS: Final = {"trade", "aggTrade"}
@@ -134,7 +142,7 @@ def _micro(time: int) -> int:
     return time if time >= 10**15 else time * 1000
 
 
-class Recording:
+class Recording(OneByOne):
     """Answers from the trades in the first `position` messages: as far as the replay has come.
 
     The market's own time is the newest event time among those messages.

@@ -33,6 +33,9 @@ _HOLD_SECONDS: Final = 0.02
 _OVERLAP_IDS: Final = 1_000_000
 
 
+VenueLink = Link[VenueProtocol]
+
+
 class FeedStats(Struct):
     """What the feed has heard since it started."""
 
@@ -86,13 +89,13 @@ class Feed:
         self._overlap: set[tuple[int, int]] = set()
         self._outlet = outlet
         self._options = options
-        self._waiting: list[Link] = []
+        self._waiting: list[VenueLink] = []
         self._timer: asyncio.TimerHandle | None = None
         self._encoder = msgspec.json.Encoder()
         self.stats = FeedStats()
         self.last_times: dict[str, int] = {}
         limits = make_protocol().limits
-        gate = ConnectionGate(limits)
+        self.gate = ConnectionGate(limits)
         symbols = [one.symbol for one in instruments]
         step = limits.streams_per_connection
         self.lines = [
@@ -100,7 +103,7 @@ class Feed:
                 symbols[at : at + step],
                 url=options.url,
                 make_protocol=make_protocol,
-                gate=gate,
+                gate=self.gate,
                 silence_seconds=options.silence_seconds,
                 on_data=self._on_data,
                 on_ping=self._on_ping,
@@ -132,6 +135,10 @@ class Feed:
         }
         return dict(counters), dict(gauges), dict(self.last_times)
 
+    def subscribed(self) -> bool:
+        """Return whether the trades of every symbol are heard."""
+        return all(line.links and line.links[0].subscribed.is_set() for line in self.lines)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop`, then pass on what has been heard."""
         async with asyncio.TaskGroup() as tasks:
@@ -145,13 +152,13 @@ class Feed:
             room.cancel()
             marks.cancel()
 
-    def _on_data(self, link: Link) -> None:
+    def _on_data(self, link: VenueLink) -> None:
         self._waiting.append(link)
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._options.frame_seconds, self._flush)
 
-    def _on_ping(self, link: Link, payload: bytes) -> None:
+    def _on_ping(self, link: VenueLink, payload: bytes) -> None:
         venue_time = link.protocol.ping_time(payload)
         if venue_time is not None:
             link.tick(venue_time)
@@ -172,7 +179,7 @@ class Feed:
             self._hold(held=True)
             asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._let_go)
 
-    def _read(self, link: Link, messages: list[bytes], received: int) -> list[_Scaled]:
+    def _read(self, link: VenueLink, messages: list[bytes], received: int) -> list[_Scaled]:
         """Return the trades in `messages`; what does not fit 64 bits harms nothing beside it."""
         try:
             trades, controls = link.protocol.receive(messages)
@@ -186,7 +193,7 @@ class Feed:
             self._control(link, control)
         return [] if trades is None else self._fitting(link, trades, received)
 
-    def _fitting(self, link: Link, trades: TradeColumns, received: int) -> list[_Scaled]:
+    def _fitting(self, link: VenueLink, trades: TradeColumns, received: int) -> list[_Scaled]:
         try:
             return list(self._table(link, trades, received))
         except ScaleOverflowError as error:
@@ -211,13 +218,13 @@ class Feed:
                 if link.socket is not None:
                     link.socket.hold(held=held)
 
-    def _control(self, link: Link, control: Control) -> None:
+    def _control(self, link: VenueLink, control: Control) -> None:
         if control.kind is ControlKind.MALFORMED:
             self.stats.malformed += 1
             log.warning("a message of the venue makes no sense", detail=control.detail)
         link.control(control)
 
-    def _table(self, link: Link, trades: TradeColumns, received: int) -> Iterable[_Scaled]:
+    def _table(self, link: VenueLink, trades: TradeColumns, received: int) -> Iterable[_Scaled]:
         """Yield the trades as rows whose `instrument` is still an index into our list."""
         link.tick(trades.event_time)
         index = np.array([self._index.get(symbol, -1) for symbol in trades.symbol], np.int64)
@@ -331,7 +338,7 @@ class Feed:
                 if heard is not None and heard[1] - HEARD_MARGIN_US > heard[0]:
                     self._put_heard(line, heard[0], heard[1] - HEARD_MARGIN_US)
 
-    def _put_heard(self, line: Line, since: int, until: int) -> None:
+    def _put_heard(self, line: Line[VenueProtocol], since: int, until: int) -> None:
         index = np.array([self._index[symbol] for symbol in line.symbols], np.int64)
         marks = np.zeros(len(index), MARK)
         marks["instrument"] = self._ids[index]

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec import Struct
 from openoutcry.adapters.websocket import VenueSocket
 from openoutcry.core.backoff import Backoff
 from openoutcry.errors import VenueUnavailableError
-from openoutcry.venues.interface import Control, ControlKind, VenueLimits, VenueProtocol
+from openoutcry.venues.interface import Control, ControlKind, LineProtocol, VenueLimits
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +23,9 @@ _SUBSCRIBE_SECONDS: Final = 15.0
 _OVERLAP_SECONDS: Final = 1.0
 _ROTATE_AT: Final = 0.97
 _HEALTHY_SECONDS: Final = 30.0
+
+P = TypeVar("P", bound=LineProtocol)
+"""The protocol that is spoken on a line."""
 
 
 class Reason(Enum):
@@ -58,14 +61,14 @@ class ConnectionGate:
             await asyncio.sleep(self._attempts[0] + self._window - now)
 
 
-class Link:
+class Link(Generic[P]):
     """One connection of a line, with the protocol that speaks on it.
 
     `event_time` is the venue's clock (µs) as last heard; `since` what it was when everything had been
     subscribed, None until a message has told it. `newest` maps a symbol to its newest id here.
     """
 
-    def __init__(self, protocol: VenueProtocol) -> None:
+    def __init__(self, protocol: P) -> None:
         self.protocol = protocol
         self.socket: VenueSocket | None = None
         self.opened = time.monotonic()
@@ -107,7 +110,7 @@ class LineStats(Struct):
     connected: int = 0
 
 
-class Line:
+class Line(Generic[P]):
     """Keeps one group of symbols subscribed: connects, watches, rotates, reconnects.
 
     Rotation is make-before-break: the new connection is subscribed before the old one goes, so no
@@ -120,14 +123,15 @@ class Line:
         symbols: Sequence[str],
         *,
         url: str,
-        make_protocol: Callable[[], VenueProtocol],
+        make_protocol: Callable[[], P],
         gate: ConnectionGate,
         silence_seconds: float,
-        on_data: Callable[[Link], None],
-        on_ping: Callable[[Link, bytes], None],
+        on_data: Callable[[Link[P]], None],
+        on_ping: Callable[[Link[P], bytes], None],
+        carries: str = "trades",
     ) -> None:
         self.symbols = list(symbols)
-        self.links: list[Link] = []
+        self.links: list[Link[P]] = []
         self.stats = LineStats()
         self._url = url
         self._make_protocol = make_protocol
@@ -135,6 +139,7 @@ class Line:
         self._silence = silence_seconds
         self._on_data = on_data
         self._on_ping = on_ping
+        self._log = log.bind(carries=carries)
         self.heard_since: int | None = None
         self._overlap_until = 0.0
 
@@ -154,11 +159,11 @@ class Line:
                 link = await self._open(stop)
             except VenueUnavailableError as error:
                 delay = backoff.next()
-                log.warning("venue unreachable", reason=str(error), again_in=round(delay, 2))
+                self._log.warning("venue unreachable", reason=str(error), again_in=round(delay, 2))
                 await _first(stop.wait(), timeout=delay)
                 continue
             self.heard_since = None
-            log.info("connected to the venue", symbols=len(self.symbols))
+            self._log.info("connected to the venue", symbols=len(self.symbols))
             lasted = await self._keep(link, stop)
             if lasted > _HEALTHY_SECONDS:
                 backoff.reset()
@@ -176,7 +181,7 @@ class Line:
             self.heard_since = link.since
         return self.heard_since, link.event_time
 
-    async def _keep(self, link: Link, stop: asyncio.Event) -> float:
+    async def _keep(self, link: Link[P], stop: asyncio.Event) -> float:
         """Watch over `link` and its successors until one is lost; return how long that took (s)."""
         started = time.monotonic()
         while True:
@@ -189,11 +194,11 @@ class Line:
                 reason = Reason.LOST
             if reason is not Reason.STOPPED:
                 self.stats.losses += 1
-                log.warning("connection to the venue is gone", why=reason.name.lower())
+                self._log.warning("connection to the venue is gone", why=reason.name.lower())
             self._drop(link)
             return time.monotonic() - started
 
-    async def _watch(self, link: Link, stop: asyncio.Event) -> Reason:
+    async def _watch(self, link: Link[P], stop: asyncio.Event) -> Reason:
         socket = link.socket
         assert socket is not None  # noqa: S101 - an open link has one
         lifetime = link.protocol.limits.lifetime_seconds * _ROTATE_AT
@@ -218,7 +223,7 @@ class Line:
                 timeout=min(silent_at, aged_at) - now,
             )
 
-    async def _rotate(self, old: Link, stop: asyncio.Event) -> Link | None:
+    async def _rotate(self, old: Link[P], stop: asyncio.Event) -> Link[P] | None:
         """Return a subscribed successor of `old`, or None if `old` was lost before there was one."""
         self.stats.rotations += 1
         backoff = Backoff(first=0.25, most=10.0)
@@ -227,7 +232,7 @@ class Line:
             try:
                 new = await self._open(stop)
             except VenueUnavailableError as error:
-                log.warning("no successor for a connection yet", reason=str(error))
+                self._log.warning("no successor for a connection yet", reason=str(error))
                 await _first(stop.wait(), old.socket.closed.wait(), timeout=backoff.next())
                 continue
             alive = not old.socket.closed.is_set()
@@ -236,11 +241,11 @@ class Line:
                 self.heard_since = None
             self._drop(old)
             self._overlap_until = time.monotonic() + _OVERLAP_SECONDS
-            log.info("connection rotated", symbols=len(self.symbols))
+            self._log.info("connection rotated", symbols=len(self.symbols))
             return new
         return None
 
-    async def _open(self, stop: asyncio.Event) -> Link:
+    async def _open(self, stop: asyncio.Event) -> Link[P]:
         """Return a connection on which everything is subscribed."""
         await self._gate.enter()
         link = Link(self._make_protocol())
@@ -267,7 +272,7 @@ class Line:
             raise
         return link
 
-    async def _subscribe(self, link: Link, stop: asyncio.Event) -> None:
+    async def _subscribe(self, link: Link[P], stop: asyncio.Event) -> None:
         messages = list(link.protocol.subscribe(self.symbols))
         link.expect(len(messages))
         pause = 1.25 / link.protocol.limits.messages_per_second
@@ -280,7 +285,7 @@ class Line:
         if not link.subscribed.is_set():
             raise VenueUnavailableError(f"{self._url} closed the connection during subscription")
 
-    def _drop(self, link: Link) -> None:
+    def _drop(self, link: Link[P]) -> None:
         if link.socket is not None:
             link.socket.close()
         if link in self.links:

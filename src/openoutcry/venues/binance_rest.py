@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from openoutcry.core.klines import Klines
 from openoutcry.core.scales import parse_decimals, plain, scale_of
+from openoutcry.core.tickers import Ticker
 from openoutcry.errors import ProtocolError
 from openoutcry.model import Candle
 from openoutcry.venues.interface import TradeColumns
@@ -58,6 +59,11 @@ def every_symbol() -> Request:
     return Request("/api/v3/exchangeInfo", {}, 20)
 
 
+def every_ticker() -> Request:
+    """Ask for the last 24 hours of every symbol, in the short form."""
+    return Request("/api/v3/ticker/24hr", {"type": "MINI"}, 80)
+
+
 def historical_trades(symbol: str, from_id: int) -> Request:
     """Ask for up to 1000 trades from `from_id` on."""
     query = {"symbol": symbol, "fromId": str(from_id), "limit": str(PAGE)}
@@ -85,6 +91,17 @@ def klines(symbol: str, interval: str, start_ms: int, end_ms: int) -> Request:
         "limit": str(PAGE),
     }
     return Request("/api/v3/klines", query, 2)
+
+
+class _Ticker(Struct, rename="camel", gc=False):
+    symbol: str
+    last_price: str
+    open_price: str
+    high_price: str
+    low_price: str
+    volume: str
+    quote_volume: str
+    close_time: int
 
 
 class _Filter(Struct, rename="camel"):
@@ -138,6 +155,29 @@ def parse_weight_limit(body: bytes) -> int | None:
         if (one.rate_limit_type, one.interval, one.interval_num) == ("REQUEST_WEIGHT", "MINUTE", 1):
             return one.limit or None
     return None
+
+
+def parse_tickers(body: bytes) -> list[Ticker]:
+    """Return the rows of a `ticker/24hr` answer, also those whose numbers make no sense.
+
+    Raises ProtocolError if it is not a list of tickers at all, or an empty one.
+    """
+    rows = _decode(body, list[_Ticker])
+    if not rows:
+        raise ProtocolError("the venue's answer has no ticker in it")
+    return [
+        Ticker(
+            row.symbol,
+            row.last_price,
+            row.open_price,
+            row.high_price,
+            row.low_price,
+            row.volume,
+            row.quote_volume,
+            to_us(row.close_time),
+        )
+        for row in rows
+    ]
 
 
 def parse_trades(symbol: str, body: bytes) -> TradeColumns | None:

@@ -13,7 +13,7 @@ from openoutcry.core.intervals import DAY, HOUR, INTERVALS, MINUTE, Interval
 from openoutcry.errors import BadRequestError
 from openoutcry.venues import binance_server_shapes as shapes
 from openoutcry.venues.binance_server import KLINE_INTERVALS
-from openoutcry.venues.binance_server_data import Listing, MarketData, Print, Span
+from openoutcry.venues.binance_server_data import Listing, MarketData, Ready, Span
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9\-_.]{1,20}")
 _SYMBOLS: Final = re.compile(r'\["[A-Z0-9\-_.]{1,20}"(,"[A-Z0-9\-_.]{1,20}")*\]')
@@ -32,10 +32,11 @@ class ApiError(BadRequestError):
 
 
 class Reply(Struct, frozen=True):
-    """An answer: HTTP status, JSON body."""
+    """An answer: HTTP status, JSON body; `ready` holds the body where the market keeps it."""
 
     status: int
     body: bytes
+    ready: Ready | None = None
 
 
 class Query:
@@ -140,6 +141,8 @@ async def answer(
         result = await handler(market, Query(params, micro=micro))
     except ApiError as error:
         return error_reply(error)
+    if isinstance(result, Ready):
+        return Reply(200, result.body, result)
     return Reply(200, msgspec.json.encode(result))
 
 
@@ -165,7 +168,10 @@ async def _klines(market: MarketData, query: Query) -> Any:
     interval = _interval(query)
     if query.text("timeZone") not in {"", "0", "0:00", "00:00", "+0:00", "+00:00"}:
         raise ApiError(-1130, "Data sent for parameter 'timeZone' is not valid.")
-    bars = await market.bars(symbol, interval, query.span())
+    span = query.span()
+    if ready := await market.klines(symbol, interval, span, micro=query.micro):
+        return ready
+    bars = await market.bars(symbol, interval, span)
     return [shapes.kline_row(bar, micro=query.micro) for bar in bars]
 
 
@@ -193,11 +199,11 @@ async def _aggregates(market: MarketData, query: Query) -> Any:
 async def _average(market: MarketData, query: Query) -> Any:
     symbol = await _symbol(market, query)
     now = market.now()
-    bar = await market.window(symbol, now - 5 * MINUTE, now + 1)
-    last = await _last(market, symbol)
-    if bar is None or last is None:
+    bars = await market.windows([symbol], now - 5 * MINUTE, now + 1)
+    last = await market.newest([symbol])
+    if symbol not in bars or symbol not in last:
         return {"mins": 5, "price": "0.00000000", "closeTime": 0}
-    return shapes.average_row(bar, last, micro=query.micro)
+    return shapes.average_row(bars[symbol], last[symbol], micro=query.micro)
 
 
 async def _ticker(market: MarketData, query: Query) -> Any:
@@ -212,53 +218,45 @@ async def _ticker_24h(market: MarketData, query: Query) -> Any:
 
 async def _rolling(market: MarketData, query: Query, length: int, minute: int | None) -> Any:
     """Return rolling windows; `minute` set: of `/ticker`, which starts on a minute."""
-    rows = []
-    mini = query.text("type") == "MINI"
-    if query.text("type") not in {"", "MINI", "FULL"}:
+    kind = query.text("type")
+    if kind not in {"", "MINI", "FULL"}:
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
-    for listing in await _chosen(market, query):
-        now = market.now()
-        start = (now if minute is None else minute) - length
-        bar = await market.window(listing.symbol, start, now + 1)
-        last, book = await _last(market, listing.symbol), await market.book(listing.symbol)
-        if bar is None or last is None or book is None:
-            continue
-        if mini:
-            rows.append(shapes.mini_row(listing.symbol, bar, micro=query.micro))
-        elif minute is not None:
-            rows.append(shapes.ticker_row(listing.symbol, bar, micro=query.micro))
-        else:
-            rows.append(shapes.ticker_24h_row(listing.symbol, bar, last, book, micro=query.micro))
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    now, micro = market.now(), query.micro
+    bars = await market.windows(symbols, (now if minute is None else minute) - length, now + 1)
+    if kind == "MINI":
+        rows = [shapes.mini_row(name, bar, micro=micro) for name, bar in bars.items()]
+    elif minute is not None:
+        rows = [shapes.ticker_row(name, bar, micro=micro) for name, bar in bars.items()]
+    else:
+        last, books = await market.newest(symbols), await market.books(symbols)
+        rows = [
+            shapes.ticker_24h_row(name, bar, last[name], books[name], micro=micro)
+            for name, bar in bars.items()
+            if name in last and name in books
+        ]
     return _one_or_all(rows, query)
 
 
 async def _price(market: MarketData, query: Query) -> Any:
-    rows = []
-    for listing in await _chosen(market, query):
-        if last := await _last(market, listing.symbol):
-            price = shapes.decimal_text(last.price)
-            rows.append({"symbol": listing.symbol, "price": price})
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    rows = [
+        {"symbol": name, "price": shapes.decimal_text(last.price)}
+        for name, last in (await market.newest(symbols)).items()
+    ]
     return _one_or_all(rows, query)
 
 
 async def _book(market: MarketData, query: Query) -> Any:
-    rows = [
-        shapes.book_row(listing.symbol, book)
-        for listing in await _chosen(market, query)
-        if (book := await market.book(listing.symbol))
-    ]
-    return _one_or_all(rows, query)
+    symbols = [listing.symbol for listing in await _chosen(market, query)]
+    books = await market.books(symbols)
+    return _one_or_all([shapes.book_row(name, book) for name, book in books.items()], query)
 
 
 def _one_or_all(rows: list[dict[str, Any]], query: Query) -> Any:
     if not query.text("symbol"):
         return rows
     return rows[0] if rows else {}
-
-
-async def _last(market: MarketData, symbol: str) -> Print | None:
-    newest = await market.trades(symbol, None, 1)
-    return newest[-1] if newest else None
 
 
 async def _symbol(market: MarketData, query: Query) -> str:

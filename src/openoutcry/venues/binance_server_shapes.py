@@ -185,7 +185,7 @@ def ticker_24h_row(symbol: str, bar: Bar, last: Print, book: Book, *, micro: boo
     """Return one answer of `/ticker/24hr`."""
     row = ticker_row(symbol, bar, micro=micro)
     extra = {
-        "prevClosePrice": decimal_text(bar.open),
+        "prevClosePrice": decimal_text(bar.open if bar.before is None else bar.before),
         "lastQty": decimal_text(last.size),
     }
     return row | extra | book_row(symbol, book)
@@ -283,7 +283,7 @@ def ticker_event(symbol: str, bar: Bar, last: Print, book: Book, now: int, *, mi
         "p": change,
         "P": percent,
         "w": average,
-        "x": decimal_text(bar.open),
+        "x": decimal_text(bar.open if bar.before is None else bar.before),
         "c": decimal_text(bar.close),
         "Q": decimal_text(last.size),
         "b": decimal_text(book.bid),

@@ -74,19 +74,28 @@ class Control(Struct, frozen=True):
     detail: str
 
 
-class VenueProtocol(Protocol):
+class LineProtocol(Protocol):
+    """What keeping a connection open needs to know of the protocol that is spoken on it."""
+
+    limits: VenueLimits
+
+    def url(self, base: str) -> str:
+        """Return the address to connect to, given the configured host."""
+        ...
+
+    def subscribe(self, symbols: Sequence[str]) -> Iterator[bytes]:
+        """Yield the messages that ask for what the connection is for."""
+        ...
+
+
+class VenueProtocol(LineProtocol, Protocol):
     """The client's side of a venue's WebSocket protocol, for one connection.
 
     Whole text messages go in, trades and controls come out; what to send is yielded as text. Nothing
     awaits, nothing reads a clock. A venue is one file with such a class, tested on recorded bytes.
     """
 
-    limits: VenueLimits
     consecutive_ids: bool
-
-    def url(self, base: str) -> str:
-        """Return the address to connect to, given the configured host."""
-        ...
 
     def subscribe(self, symbols: Sequence[str]) -> Iterator[bytes]:
         """Yield the messages that ask for the trades of `symbols`."""

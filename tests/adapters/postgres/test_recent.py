@@ -70,7 +70,8 @@ async def test_candles_and_coverage(store: asyncpg.Pool) -> None:
     rows, coverage = await reader.recent("BTCUSDT", "1m", START)
     assert [row.bucket for row in rows] == [START, START + MINUTE, START + 2 * MINUTE]
     d = Decimal
-    assert rows[0] == Candle(START, d("1.5"), d(3), d(1), d(2), d(10), d(20), 7, d(4), d(8))
+    figures = (d("1.5"), d(3), d(1), d(2), d(10), d(20), 7, d(4), d(8))
+    assert rows[0] == Candle(START, *figures, first_id=1, last_id=2)
     assert coverage == Coverage(
         (Span(0, START, START + 4 * SECOND + 1), Span(60, START - MINUTE, START)),
         ((START + SECOND, START + 2 * SECOND),),
@@ -98,6 +99,11 @@ async def test_newest_trades(store: asyncpg.Pool) -> None:
         "binance", "BTCUSDT", 4, Decimal("1.5"), Decimal("0.25"), Side.SELL, START + 4, START + 4
     )
     assert [t.trade_id for t in await reader.newest_trades("BTCUSDT", START + 5, 9)] == [5]
+    inside = await reader.trades_between("BTCUSDT", 2, 4, START, START + 9)
+    assert [trade.trade_id for trade in inside] == [2, 3, 4]
+    assert inside[-1] == trades[0]
+    assert len(await reader.trades_between("BTCUSDT", 2, 4, START, START + 3)) == 2
+    assert await reader.trades_between("ETHUSDT", 2, 4, START, START + 9) == []
 
 
 async def test_a_database_that_is_away(database_url: str) -> None:

@@ -25,7 +25,8 @@ _ROWS: Final = (
     " UNION ALL ".join(
         f"""
     SELECT '{base.name}' AS base, c.instrument_id, c.bucket, open, high, low, close, volume,
-           quote_volume, trades, taker_buy_volume, taker_buy_quote_volume
+           quote_volume, trades, taker_buy_volume, taker_buy_quote_volume,
+           first_trade_id, last_trade_id, sealed
     FROM unnest(${2 * at + 1}::int[], ${2 * at + 2}::timestamptz[]) AS k (instrument_id, bucket)
     JOIN candles_{base.name} AS c USING (instrument_id, bucket)
     """
@@ -65,4 +66,11 @@ def to_candle(row: asyncpg.Record) -> Candle:
         trades=row["trades"],
         taker_buy_volume=row["taker_buy_volume"],
         taker_buy_quote_volume=row["taker_buy_quote_volume"],
+        first_id=_known(row["first_trade_id"], row["sealed"]),
+        last_id=_known(row["last_trade_id"], row["sealed"]),
     )
+
+
+def _known(trade_id: int, sealed: bool) -> int:
+    """Return a trade's id, or -1 where the row is the venue's own candle, which has none (0)."""
+    return trade_id if trade_id and not sealed else -1

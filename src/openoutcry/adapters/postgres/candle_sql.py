@@ -44,7 +44,9 @@ FROM (
         sum(quote_volume) AS quote_volume,
         sum(trades)::bigint AS trades,
         sum(taker_buy_volume) AS taker_buy_volume,
-        sum(taker_buy_quote_volume) AS taker_buy_quote_volume
+        sum(taker_buy_quote_volume) AS taker_buy_quote_volume,
+        min(nullif(first_trade_id, 0)) AS first_trade_id,
+        max(last_trade_id) AS last_trade_id
     FROM (
         SELECT {start} AS start, *
         FROM candles_{base}
@@ -68,9 +70,24 @@ ORDER BY candles_{base}.bucket DESC
 LIMIT 1
 """
 
+# The first row from a bucket on, for a look across a time in which there is nothing.
+_AFTER: Final = """
+SELECT {start} AS bucket
+FROM candles_{base}
+WHERE instrument_id = $1 AND bucket >= $2
+ORDER BY candles_{base}.bucket
+LIMIT 1
+"""
+
 _VALUES: Final = (
     "bucket, open, high, low, close, volume, quote_volume, trades,"
     " taker_buy_volume, taker_buy_quote_volume"
+)
+
+_IDS: Final = (
+    ", false AS complete,"
+    " CASE WHEN sealed OR first_trade_id = 0 THEN -1 ELSE first_trade_id END AS first_id,"
+    " CASE WHEN sealed OR last_trade_id = 0 THEN -1 ELSE last_trade_id END AS last_id"
 )
 
 # The database writes the numbers' own exact text: decoding six thousand numerics only to write them
@@ -88,10 +105,60 @@ SELECT array_agg(seconds) AS starts, string_agg(head, E'\\n') AS heads FROM ({ca
 """
 
 
+# Binance's way: eight decimals, or more where eight would round.
+_EIGHT: Final = "CASE WHEN scale({0}) > 8 THEN {0} ELSE round({0}, 8) END"
+
+_KLINE: Final = """concat(
+        '[', {stamp}, ',"', {open}, '","', {high}, '","', {low}, '","', {close}, '","', {volume},
+        '",', {last_stamp}, ',"', {quote_volume}, '",', trades,
+        ',"', {taker_buy_volume}, '","', {taker_buy_quote_volume}, '","0"]'
+    ) AS line,
+    date_part('epoch', bucket)::bigint AS seconds,
+    coalesce(nullif(first_trade_id, 0), -1) AS first_id,
+    coalesce(nullif(last_trade_id, 0), -1) AS last_id"""
+
+_FIGURES: Final = (
+    *("open", "high", "low", "close", "volume", "quote_volume"),
+    *("taker_buy_volume", "taker_buy_quote_volume"),
+)
+
+_KLINES: Final = """
+SELECT array_agg(seconds) AS starts, string_agg(line, E'\\n') AS lines,
+       array_agg(first_id) AS first_ids, array_agg(last_id) AS last_ids
+FROM ({candles}) AS page
+"""
+
+
+@cache
+def klines(interval: Interval) -> str:
+    """Return the query for one row: starts (s), rows of `/klines` by line, first and last ids.
+
+    All are ascending, and null where there is no candle. An id is -1 where klines know none.
+    """
+    figures = {name: _EIGHT.format(name) for name in _FIGURES}
+    until = f"{interval.length // 1000}"
+    if interval.name == "1M":
+        until = (
+            "(date_part('epoch', bucket + interval '1 month') - date_part('epoch', bucket)) * 1000"
+        )
+    columns = _KLINE.format(
+        stamp="date_part('epoch', bucket)::bigint * 1000",
+        last_stamp=f"date_part('epoch', bucket)::bigint * 1000 + ({until})::bigint - 1",
+        **figures,
+    )
+    return _KLINES.format(candles=_select(interval, columns))
+
+
 @cache
 def values(interval: Interval) -> str:
     """Return the query for whole candles, ascending."""
     return _select(interval, _VALUES)
+
+
+@cache
+def stored_with_ids(interval: Interval) -> str:
+    """Return the query for whole stored candles, ascending, with `complete` false and trade ids."""
+    return _STORED.format(columns=_VALUES + _IDS, base=interval.name)
 
 
 @cache
@@ -107,6 +174,12 @@ def json_heads(interval: Interval) -> str:
 def before(interval: Interval) -> str:
     """Return the query for the last candle's bucket and close before a bucket."""
     return _BEFORE.format(base=interval.base, start=_start(interval))
+
+
+@cache
+def after(interval: Interval) -> str:
+    """Return the query for the first candle's bucket from a bucket on."""
+    return _AFTER.format(base=interval.base, start=_start(interval))
 
 
 def _select(interval: Interval, columns: str) -> str:

@@ -23,6 +23,13 @@ FROM trades WHERE instrument_id = $1 AND venue_time >= $2
 ORDER BY trade_id DESC LIMIT $3
 """
 
+BETWEEN: Final = """
+SELECT trade_id, price, size, side, venue_time AS time, received_time AS received
+FROM trades
+WHERE instrument_id = $1 AND trade_id BETWEEN $2 AND $3 AND venue_time BETWEEN $4 AND $5
+ORDER BY trade_id
+"""
+
 T = TypeVar("T")
 
 _CENTURY: Final = 100 * 365 * DAY
@@ -53,11 +60,17 @@ class RecentReader:
         """Return the newest `count` trades since `since_us`, by ascending id."""
         return await _ask(self._newest_trades(symbol, since_us, count))
 
+    async def trades_between(
+        self, symbol: str, first: int, last: int, since_us: int, until_us: int
+    ) -> list[Trade]:
+        """Return the trades with the ids first..last made in since..until, by ascending id."""
+        return await _ask(self._between(symbol, first, last, since_us, until_us))
+
     async def _recent(
         self, symbol: str, base: str, start_us: int, end_us: int | None
     ) -> tuple[list[Candle], Coverage]:
         end = start_us + _CENTURY if end_us is None else end_us
-        sql = candle_sql.values(INTERVALS[base])
+        sql = candle_sql.stored_with_ids(INTERVALS[base])
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -75,19 +88,29 @@ class RecentReader:
             if instrument is None:
                 return []
             rows = await connection.fetch(TRADES, instrument, since_us, count)
-        return [
-            Trade(
-                venue=self._venue,
-                symbol=symbol,
-                trade_id=row["trade_id"],
-                price=row["price"],
-                size=row["size"],
-                side=Side.BUY if row["side"] > 0 else Side.SELL,
-                venue_time=row["time"],
-                received_time=row["received"],
-            )
-            for row in reversed(rows)
-        ]
+        return [self._trade(symbol, row) for row in reversed(rows)]
+
+    async def _between(
+        self, symbol: str, first: int, last: int, since_us: int, until_us: int
+    ) -> list[Trade]:
+        async with self._pool.acquire() as connection:
+            instrument = await self._instrument(connection, symbol)
+            if instrument is None:
+                return []
+            rows = await connection.fetch(BETWEEN, instrument, first, last, since_us, until_us)
+        return [self._trade(symbol, row) for row in rows]
+
+    def _trade(self, symbol: str, row: Any) -> Trade:
+        return Trade(
+            venue=self._venue,
+            symbol=symbol,
+            trade_id=row["trade_id"],
+            price=row["price"],
+            size=row["size"],
+            side=Side.BUY if row["side"] > 0 else Side.SELL,
+            venue_time=row["time"],
+            received_time=row["received"],
+        )
 
     async def _instrument(self, connection: Any, symbol: str) -> int | None:
         if symbol not in self._ids:

@@ -1,17 +1,10 @@
-"""WebSocket frames and the two busiest messages, written as bytes at once."""
+"""WebSocket frames and the two busiest messages of Binance's streams, written as bytes at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from openoutcry.sandbox.listing import decimals
-from openoutcry.venues.binance_server_data import Listing
-
-Row = tuple[int, int, int, int, int, bool]
-"""A made-up trade as a tuple: id, time (µs), price (ticks), size (steps), aggregate, bought."""
-
-AggregateRow = tuple[int, int, int, int, int, int, bool]
-"""An aggregate as a tuple: id, time (µs), price, size, first id, last id, bought."""
+from openoutcry.venues.binance_aggregates import AggregateRow, Row
 
 
 def frame(payload: bytes) -> bytes:
@@ -38,12 +31,12 @@ def frames(stream: str, payloads: Iterable[bytes], *, combined: bool) -> bytes:
 
 
 class TradeWriter:
-    """Writes one symbol's trades and aggregates; what never changes is prepared once."""
+    """Writes one symbol's trades and aggregates, whose numbers have so many decimal places."""
 
-    def __init__(self, listing: Listing) -> None:
-        self._symbol = listing.symbol
-        self._price = decimals(listing.tick)
-        self._size = decimals(listing.step)
+    def __init__(self, symbol: str, price_scale: int, size_scale: int) -> None:
+        self._symbol = symbol
+        self._price = price_scale
+        self._size = size_scale
 
     def trades(self, rows: Iterable[Row], now: int, *, micro: bool) -> list[bytes]:
         """Return the `@trade` messages; `now` in µs."""
@@ -71,7 +64,7 @@ class TradeWriter:
 
 
 class _Digits:
-    """Writes a scaled whole number with eight decimals."""
+    """Writes a scaled whole number with eight decimals, or more where eight would round."""
 
     __slots__ = ("_fill", "_unit", "_width")
 
@@ -83,4 +76,6 @@ class _Digits:
     def __call__(self, scaled: int) -> str:
         whole, rest = divmod(scaled, self._unit)
         digits = str(rest).rjust(self._width, "0") if self._width else ""
+        if self._width > 8:
+            digits = digits[:8] + digits[8:].rstrip("0")
         return f"{whole}.{digits}{self._fill}"
