@@ -42,6 +42,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Port of the WebSocket hub."""
     public_ws_url: str = ""
     """Hub address told to browsers, for a proxy in front; empty: same host, `ws_port`."""
+    client_weight: Positive = 60_000
+    """Request weight that one address may spend a minute at `/api/v3`, all processes together."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 

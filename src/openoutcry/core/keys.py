@@ -86,3 +86,8 @@ def weight_limit_key(venue: str) -> str:
 def weight_block_key(venue: str) -> str:
     """Return the expiring key that stands while a venue wants no requests from us."""
     return f"weight:{{{venue}}}:blocked"
+
+
+def client_weight_key(client: str, minute: int) -> str:
+    """Return the counter of request weight that a client has spent with us in one minute."""
+    return f"client_weight:{{{client}}}:{minute}"

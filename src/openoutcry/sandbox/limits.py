@@ -51,16 +51,3 @@ class WeightMeter:
             account.banned_until = now + BAN_SECONDS * SECOND
             return Verdict(418, account.used, BAN_SECONDS, account.banned_until)
         return Verdict(429, account.used, -(-(MINUTE - now % MINUTE) // SECOND))
-
-
-def refusal_text(status: int, limit: int, banned_until: int) -> str:
-    """Return the message of a 429 or a 418; `banned_until` in µs."""
-    if status == 418:
-        return (
-            f"Way too much request weight used; IP banned until {banned_until // 1000}. "
-            "Please use WebSocket Streams for live updates to avoid bans."
-        )
-    return (
-        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
-        "Please use WebSocket Streams for live updates to avoid polling the API."
-    )

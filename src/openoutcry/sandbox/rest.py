@@ -14,10 +14,10 @@ from msgspec import Struct
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError
 from openoutcry.sandbox.faults import Fault, Faults, parse_faults
-from openoutcry.sandbox.limits import Verdict, WeightMeter, refusal_text
+from openoutcry.sandbox.limits import Verdict, WeightMeter
 from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import answer, weigh
-from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT
+from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
 _GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 _RATE_TEXT = 'A body like {"rate": 20} is needed: trades a second, above 0, at most 200000.'

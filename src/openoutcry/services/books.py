@@ -8,31 +8,20 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from openoutcry.core.keys import LAST_QUOTES
+from openoutcry.core.keys import LAST_BOOKS, LAST_QUOTES
 from openoutcry.core.quotes import QuoteMessage
+from openoutcry.core.tickers import BookTop
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.venues.binance_server_data import Book
-
-LAST_BOOKS: Final = "books:last"
-"""Hash symbol -> the last best bid and ask."""
 
 _KEPT_SECONDS: Final = 0.1
 _ZERO: Final = Decimal(0)
 
 
-class _Top(Struct, rename="camel"):
-    update: int
-    bid: Decimal
-    bid_size: Decimal
-    ask: Decimal
-    ask_size: Decimal
-
-
-_TOP: Final = msgspec.json.Decoder(_Top)
+_TOP: Final = msgspec.json.Decoder(BookTop)
 _QUOTE: Final = msgspec.json.Decoder(QuoteMessage)
 
 
@@ -69,7 +58,8 @@ class BookReader:
         try:
             if text := self._books.get(symbol):
                 top = _TOP.decode(text)
-                return Book(top.update, top.bid, top.bid_size, top.ask, top.ask_size)
+                numbers = (top.bid, top.bid_size, top.ask, top.ask_size)
+                return Book(top.update, *map(Decimal, numbers))
             if text := self._quotes.get(symbol):
                 quote = _QUOTE.decode(text)
                 bid, ask = Decimal(quote.bid_price), Decimal(quote.ask_price)

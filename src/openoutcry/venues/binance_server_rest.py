@@ -19,6 +19,7 @@ _SYMBOL: Final = re.compile(r"[A-Z0-9\-_.]{1,20}")
 _SYMBOLS: Final = re.compile(r'\["[A-Z0-9\-_.]{1,20}"(,"[A-Z0-9\-_.]{1,20}")*\]')
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}")
 _WINDOW: Final = re.compile(r"([1-9][0-9]?)([mhd])")
+_LAST_TIME: Final = 7_258_118_400_000_000  # 2200-01-01; databases and calendars end somewhere
 _UNITS: Final = {"m": (MINUTE, 59), "h": (HOUR, 23), "d": (DAY, 7)}
 
 
@@ -42,9 +43,10 @@ class Reply(Struct, frozen=True):
 class Query:
     """A request's parameters, read with Binance's own complaints."""
 
-    def __init__(self, params: Mapping[str, str], *, micro: bool) -> None:
+    def __init__(self, params: Mapping[str, str], *, micro: bool, weight_limit: int) -> None:
         self._params = params
         self.micro = micro
+        self.weight_limit = weight_limit
 
     def text(self, name: str) -> str:
         """Return a parameter, or an empty string."""
@@ -78,7 +80,8 @@ class Query:
 
 def _to_us(value: int, rest: int = 0) -> int:
     # In ms these would be dates after the year 33,000: the client means µs.
-    return value if value >= 10**15 else value * 1000 + rest
+    time = value if value >= 10**15 else value * 1000 + rest
+    return min(max(time, 0), _LAST_TIME)
 
 
 def illegal(name: str, legal: str) -> ApiError:
@@ -128,17 +131,23 @@ _WEIGHTS: Final = {
 
 
 async def answer(
-    market: MarketData, path: str, params: Mapping[str, str], *, micro: bool = False
+    market: MarketData,
+    path: str,
+    params: Mapping[str, str],
+    *,
+    micro: bool = False,
+    weight_limit: int = shapes.WEIGHT_LIMIT,
 ) -> Reply | None:
     """Return the reply to `GET path?params`, or None for a path that Binance does not have.
 
-    `micro` answers times in µs (header `X-MBX-TIME-UNIT: MICROSECOND`).
+    `micro` answers times in µs (header `X-MBX-TIME-UNIT: MICROSECOND`); `weight_limit` is what
+    `exchangeInfo` tells of the weight that an address may spend in a minute.
     """
     handler = _HANDLERS.get(path)
     if handler is None:
         return None
     try:
-        result = await handler(market, Query(params, micro=micro))
+        result = await handler(market, Query(params, micro=micro, weight_limit=weight_limit))
     except ApiError as error:
         return error_reply(error)
     if isinstance(result, Ready):
@@ -155,12 +164,12 @@ async def _time(market: MarketData, query: Query) -> Any:
 
 
 async def _no_futures(market: MarketData, query: Query) -> Any:
-    return shapes.exchange_info([], market.now(), micro=query.micro)
+    return shapes.exchange_info([], market.now(), query.weight_limit, micro=query.micro)
 
 
 async def _exchange_info(market: MarketData, query: Query) -> Any:
     listings = await _chosen(market, query)
-    return shapes.exchange_info(listings, market.now(), micro=query.micro)
+    return shapes.exchange_info(listings, market.now(), query.weight_limit, micro=query.micro)
 
 
 async def _klines(market: MarketData, query: Query) -> Any:

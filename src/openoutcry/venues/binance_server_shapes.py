@@ -14,15 +14,6 @@ WEIGHT_LIMIT: Final = 6000
 """Request weight that one address may spend in a minute."""
 
 _EIGHT: Final = Decimal(1).scaleb(-8)
-_RATE_LIMITS: Final = (
-    {
-        "rateLimitType": "REQUEST_WEIGHT",
-        "interval": "MINUTE",
-        "intervalNum": 1,
-        "limit": WEIGHT_LIMIT,
-    },
-    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61000},
-)
 
 
 def decimal_text(number: Decimal) -> str:
@@ -36,12 +27,16 @@ def stamp(time: int, *, micro: bool) -> int:
     return time if micro else time // 1000
 
 
-def exchange_info(listings: Iterable[Listing], now: int, *, micro: bool) -> Json:
+def exchange_info(listings: Iterable[Listing], now: int, weight_limit: int, *, micro: bool) -> Json:
     """Return the answer of `/exchangeInfo`."""
+    limits = (("REQUEST_WEIGHT", 1, weight_limit), ("RAW_REQUESTS", 5, 61000))
     return {
         "timezone": "UTC",
         "serverTime": stamp(now, micro=micro),
-        "rateLimits": list(_RATE_LIMITS),
+        "rateLimits": [
+            {"rateLimitType": kind, "interval": "MINUTE", "intervalNum": number, "limit": limit}
+            for kind, number, limit in limits
+        ],
         "exchangeFilters": [],
         "symbols": [_symbol(listing) for listing in listings],
     }
@@ -318,3 +313,16 @@ def book_event(symbol: str, book: Book) -> Json:
 def shutdown_event(now: int, *, micro: bool) -> Json:
     """Return the message that tells a client to connect anew now."""
     return {"e": "serverShutdown", "E": stamp(now, micro=micro)}
+
+
+def refusal_text(status: int, limit: int, banned_until: int) -> str:
+    """Return the message of a 429 or a 418; `banned_until` in µs."""
+    if status == 418:
+        return (
+            f"Way too much request weight used; IP banned until {banned_until // 1000}. "
+            "Please use WebSocket Streams for live updates to avoid bans."
+        )
+    return (
+        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        "Please use WebSocket Streams for live updates to avoid polling the API."
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.types import ASGIApp, Message, Scope
 from redis.asyncio import Redis
 
@@ -13,11 +13,16 @@ from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.config import Settings
+from openoutcry.services.books import BookReader
+from openoutcry.services.candle_pages import PageReader
 from openoutcry.services.status import collect
+from openoutcry.services.store_market import StoreMarket
+from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
+from openoutcry.web.api.live import Live
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.site import STATIC, site_routes
@@ -36,13 +41,18 @@ def create_app(
     metrics: RequestMetrics | None = None,
     static: Path = STATIC,
     ttl: float = 1.0,
+    live: Live | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
-    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds.
+    What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
+    runs beside the application; without it nothing else is kept.
     """
     metrics = metrics or RequestMetrics()
+    live = live or Live.idle(pool, valkey, settings, ttl)
     instruments = InstrumentReader(pool, ttl)
+    pages = PageReader(live.blocks)
+    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     app = Litestar(
         route_handlers=[
@@ -55,6 +65,7 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
             ),
+            *binance_routes(market, live.weights, peer_address),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
             *site_routes(static),
@@ -66,6 +77,11 @@ def create_app(
         debug=False,
     )
     return instrument(allow_origins(app, settings.allowed_origins), metrics)
+
+
+def peer_address(request: Request[Any, Any, Any]) -> str:
+    """Return the address of whoever is at the other end of the connection."""
+    return request.client.host if request.client else "unknown"
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:

@@ -24,6 +24,8 @@ from openoutcry.errors import (
     StoreUnavailableError,
 )
 
+_BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
+
 _log = structlog.get_logger(__name__)
 
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
@@ -53,7 +55,36 @@ def failure(
     )
 
 
+class BinanceError(Struct, frozen=True):
+    """Binance's shape of an error: a negative code and a message."""
+
+    code: int
+    msg: str
+
+
+def is_binance(path: str) -> bool:
+    """Return whether failures at `path` are to have Binance's shape."""
+    return path.startswith(_BINANCE) or path == "/api/v3"
+
+
+def binance_failure(status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Return a failure that is not the query's fault, in Binance's shape."""
+    if status in {404, 405}:
+        code, message = -1020, "This operation is not supported."
+    elif status >= 500:
+        code = -1001
+        message = "Internal error; unable to process your request. Please try again."
+    else:
+        code, message = -1000, "An unknown error occurred while processing the request."
+    body = msgspec.json.encode(BinanceError(code, message))
+    sent = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(body, status_code=status, headers=sent, media_type="application/json")
+
+
 def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[bytes]:
+    if is_binance(request.url.path) and isinstance(error, StoreUnavailableError):
+        _log.warning("store is not available", path=request.url.path, reason=str(error))
+        return binance_failure(503, {"Retry-After": "1"})
     if isinstance(error, BadRequestError):
         return failure(400, str(error))
     if isinstance(error, NotFoundError):
@@ -74,6 +105,8 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
         for name, value in (error.headers or {}).items()
         if name.lower() in {"allow", "retry-after", "www-authenticate"}
     }
+    if is_binance(path) and error.status_code < 500:
+        return binance_failure(error.status_code, headers)
     if isinstance(error, NotFoundException):
         return failure(404, f"There is no {path} here; GET /schema lists what there is.")
     if isinstance(error, MethodNotAllowedException):
@@ -87,6 +120,8 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 
 def _on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    if is_binance(request.url.path):
+        return binance_failure(500)
     return failure(500, _INTERNAL)
 
 
