@@ -183,6 +183,8 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
             host=settings.host,
             port=settings.ws_port,
             allowed_origins=tuple(settings.allowed_origins),
+            binance_messages=settings.binance_ws_messages,
+            replay=bool(settings.sandbox_replay),
         )
         async with TaskGroup() as tasks:
             tasks.create_task(report("hub", meter.status, valkey, stop))

@@ -53,6 +53,9 @@ class PriceFeed:
         return self.last or b"null"
 
 
+Watcher = Callable[[list[wire.LiveCandle]], None]
+
+
 class CandleFeed:
     """The candles of one symbol and interval."""
 
@@ -60,6 +63,8 @@ class CandleFeed:
         self.channel = channel
         self.topic = LatestTopic()
         self.view = CandleView(channel.length)
+        self.watchers: dict[Watcher, None] = {}
+        """Functions that get every change of a candle, beside the channel's clients."""
 
     @property
     def loaded(self) -> bool:
@@ -167,9 +172,17 @@ class Market:
             opening.add_done_callback(lambda task: self._opened(feed.channel, task))
         await asyncio.shield(opening)
 
+    def last_quote(self, symbol: str) -> bytes | None:
+        """Return a symbol's last quote as JSON, if there was one."""
+        return self._prices[symbol].last
+
     def snapshot(self, feed: Feed) -> bytes:
         """Return the feed's present state as JSON."""
-        return feed.snapshot(self._venue_now())
+        return feed.snapshot(self.venue_now())
+
+    def venue_now(self) -> int:
+        """Return the time at the venue: a replayed market is in its own past."""
+        return self._clock() + self._ahead
 
     # --- for the bus ------------------------------------------------------------------------------
 
@@ -182,7 +195,7 @@ class Market:
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
             elif kind == "trades":
-                self._on_trades(symbol, wire.tape_trades(frames.decode(data)))
+                self._on_trades(symbol, data)
         except (msgspec.MsgspecError, FrameError, KeyError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
@@ -203,7 +216,7 @@ class Market:
 
     def tick(self) -> None:
         """Tell the candles that time alone has closed. Call it about once a second."""
-        now = self._venue_now()
+        now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.loaded:
                 self._tell_candles(feed, feed.view.tick(now))
@@ -248,7 +261,7 @@ class Market:
     # --- candles ----------------------------------------------------------------------------------
 
     def _on_candles(self, symbol: str, message: BaseCandles) -> None:
-        now = self._venue_now()
+        now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.channel.symbol == symbol:
                 rows = message.rows.get(feed.view.interval.base, ())
@@ -264,13 +277,17 @@ class Market:
                     rows, coverage = await self._store.recent(
                         feed.channel.symbol, interval.base, bucket, interval.next(bucket)
                     )
-                told = feed.view.repair(bucket, rows, coverage, self._venue_now())
+                told = feed.view.repair(bucket, rows, coverage, self.venue_now())
                 self._tell_candles(feed, told)
         except StoreUnavailableError as error:
             log.warning("hub.no_repair", channel=feed.channel.name, error=str(error))
 
     def _tell_candles(self, feed: CandleFeed, candles: list[wire.LiveCandle]) -> None:
-        if not candles or not self._fanout.listened(feed.topic):
+        if not candles:
+            return
+        for watcher in tuple(feed.watchers):
+            watcher(candles)
+        if not self._fanout.listened(feed.topic):
             return
         stamp = wire.timestamp(self._clock())
         for live in candles:
@@ -279,9 +296,10 @@ class Market:
 
     # --- trades -----------------------------------------------------------------------------------
 
-    def _on_trades(self, symbol: str, trades: list[wire.TapeTrade]) -> None:
+    def _on_trades(self, symbol: str, data: bytes) -> None:
         feed = self._feeds.get(Channel("trade", symbol))
         if isinstance(feed, TradeFeed):
+            trades = wire.tape_trades(frames.decode(data))
             self._tell_trades(feed, feed.tape.apply(trades))
 
     def _tell_trades(self, feed: TradeFeed, trades: list[wire.TapeTrade]) -> None:
@@ -308,12 +326,12 @@ class Market:
     async def _load(self, feed: CandleFeed | TradeFeed) -> None:
         symbol = feed.channel.symbol
         # A quiet or replayed market's newest candles are as old as its last quote.
-        at = self._prices[symbol].time or self._venue_now()
+        at = self._prices[symbol].time or self.venue_now()
         async with self._readers:
             if isinstance(feed, CandleFeed):
-                start = feed.view.start(min(at, self._venue_now()))
+                start = feed.view.start(min(at, self.venue_now()))
                 rows, coverage = await self._store.recent(symbol, feed.view.interval.base, start)
-                told = feed.view.load(rows, coverage, start, self._venue_now())
+                told = feed.view.load(rows, coverage, start, self.venue_now())
                 self._tell_candles(feed, told)
             else:
                 since = at - TAPE_MINUTES * MINUTE
@@ -331,10 +349,6 @@ class Market:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _venue_now(self) -> int:
-        """Return the time at the venue: a replayed market is in its own past."""
-        return self._clock() + self._ahead
 
 
 def _bus_channel(channel: Channel) -> str:
