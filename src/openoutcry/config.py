@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from openoutcry.core.client_address import networks
 from openoutcry.errors import ConfigError
 
 PREFIX = "OUTCRY_"
@@ -48,6 +49,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Messages that a Binance-style WebSocket client may send in one second (Binance takes 5)."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
+
+    trusted_proxies: list[str] = field(default_factory=list)
+    """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""
+    secret_key: str = ""
+    """Signs access tokens, 32 characters or more; empty: one made once and kept in the database."""
+    session_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """Days after its last refresh that a session ends."""
+    sign_in_tries: Annotated[int, Meta(ge=1)] = 10
+    """Wrong passwords for one name before the next has to wait."""
+    sign_in_tries_address: Annotated[int, Meta(ge=1)] = 50
+    """Wrong passwords from one address (IPv6: one /56) before the next has to wait."""
+    sign_in_minutes: Annotated[int, Meta(ge=1)] = 15
+    """Minutes after which all those tries are there again; one comes back at a time."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
@@ -131,6 +145,7 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Configuration: {error}") from None
+    _check_accounts(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -153,6 +168,18 @@ def _normalise(symbols: list[str]) -> list[str]:
     if twice := sorted({symbol for symbol in upper if upper.count(symbol) > 1}):
         raise ConfigError(f"Configuration: {', '.join(twice)} is listed twice - at `symbols`")
     return upper
+
+
+def _check_accounts(settings: Settings) -> None:
+    if settings.secret_key and len(settings.secret_key) < _SHORTEST_SECRET:
+        raise ConfigError(
+            f"Configuration: at least {_SHORTEST_SECRET} characters, such as of"
+            " `openssl rand -base64 48` - at `secret_key`"
+        )
+    try:
+        networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `trusted_proxies`") from None
 
 
 def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:
@@ -192,5 +219,6 @@ def _known() -> str:
     return "Known keys: " + ", ".join(sorted(_KINDS)) + "."
 
 
+_SHORTEST_SECRET = 32
 _KINDS = Settings.__annotations__
 _TEST_PREFIX = PREFIX + "TEST_"

@@ -153,7 +153,7 @@ async def test_absurd_times_have_an_answer(
     """No time is so far away that the store or a calendar fails."""
     for name in ("startTime", "endTime"):
         for path in ("klines", "aggTrades"):
-            query = {"symbol": "BTCUSDT", "interval": interval, name: time}
+            query: dict[str, Any] = {"symbol": "BTCUSDT", "interval": interval, name: time}
             answer = await api.get(f"/api/v3/{path}", params=query)
             assert answer.status_code == 200, answer.text
 
@@ -163,7 +163,7 @@ async def test_ids_and_limits_at_their_ends(api: httpx.AsyncClient) -> None:
     """Ids beyond 64 bits are ids that nobody has."""
     for path in ("historicalTrades", "aggTrades"):
         for number in (-1, 0, 2**63 - 1, 2**63, 10**19):
-            query = {"symbol": "BTCUSDT", "fromId": number, "limit": 10**19}
+            query: dict[str, Any] = {"symbol": "BTCUSDT", "fromId": number, "limit": 10**19}
             answer = await api.get(f"/api/v3/{path}", params=query)
             assert (answer.status_code, answer.json()) == (200, []), answer.text
 
@@ -225,14 +225,12 @@ async def test_an_outage_is_a_503_in_binances_shape(
     store: asyncpg.Pool, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients take it for what it is: try again."""
-    from openoutcry.adapters.postgres import pool as pool_module
-
     app = create_app(store, valkey, Settings(), version="1", ttl=0)
 
     def gone(*_: object, **__: object) -> Any:
         raise OSError("gone")
 
-    monkeypatch.setattr(pool_module.asyncpg.Pool, "acquire", gone)
+    monkeypatch.setattr(asyncpg.Pool, "acquire", gone)
     async with client_of(app) as client:
         answer = await client.get("/api/v3/ticker/price")
         assert (answer.status_code, answer.json()["code"]) == (503, -1001)

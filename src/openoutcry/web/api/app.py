@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.types import ASGIApp, Message, Scope
 from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.config import Settings
+from openoutcry.core.client_address import networks
+from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.identity import Identities
+from openoutcry.services.passwords import Passwords
+from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
+from openoutcry.services.tokens import AccessTokens
+from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
+from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
@@ -54,6 +65,23 @@ def create_app(
     pages = PageReader(live.blocks)
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    trusted = networks(settings.trusted_proxies)
+    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+    identities = Identities(pool, tokens)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), instruments),
@@ -65,11 +93,14 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
             ),
-            *binance_routes(market, live.weights, peer_address),
+            *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
+            *auth_routes(accounts, trusted),
             *site_routes(static),
         ],
+        dependencies=access_dependencies(identities),
+        on_app_init=[say_who_may],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,
@@ -77,11 +108,6 @@ def create_app(
         debug=False,
     )
     return instrument(allow_origins(app, settings.allowed_origins), metrics)
-
-
-def peer_address(request: Request[Any, Any, Any]) -> str:
-    """Return the address of whoever is at the other end of the connection."""
-    return request.client.host if request.client else "unknown"
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:
