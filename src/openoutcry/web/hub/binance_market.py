@@ -14,7 +14,9 @@ import structlog
 
 from openoutcry.core import frames
 from openoutcry.core.intervals import SECOND
+from openoutcry.core.keys import TICKERS
 from openoutcry.errors import FrameError
+from openoutcry.services.market_time import MarketTime
 from openoutcry.venues.binance_server import Stream
 from openoutcry.web.hub.binance_books import Books
 from openoutcry.web.hub.binance_desk import Desk, Floor
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 class BinanceMarket:
     """Everything that Binance's streams tell. It hears the bus after `market`, whose sink it is.
 
-    `clock` returns µs since 1970. In a `replay` the market's time is the newest time heard.
+    `clock` returns µs since 1970. In a `replay` the market has a time of its own.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class BinanceMarket:
         self._fanout = fanout
         self._market = market
         self._clock = clock
-        self._replay = replay
+        self._time = MarketTime(replay=replay)
         self._floor = Floor(bus, store, market, self.now)
         self._books = Books(self._floor)
         self._trades = TradeDesk(self._floor)
@@ -71,9 +73,8 @@ class BinanceMarket:
 
     def now(self) -> int:
         """Return the market's time in µs."""
-        if self._replay and self._market.times:
-            return max(self._market.times.values())
-        return self._clock()
+        self._time.hear(self._market.newest_time)
+        return self._time.now()
 
     # --- for connections --------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class BinanceMarket:
                 self._desks[stream.kind].remove(publication)
 
     def _exists(self, stream: Stream) -> bool:
-        known = not stream.symbol or stream.symbol in self._market.symbols
+        known = not stream.symbol or stream.symbol in self._floor.symbols
         return known and stream.kind in self._desks
 
     # --- for the bus ------------------------------------------------------------------------------
@@ -113,6 +114,8 @@ class BinanceMarket:
                 self._on_trades(symbol, data)
             elif kind == "book":
                 self._books.on_book(symbol, data)
+            elif channel == TICKERS:
+                self._tickers.on_tickers(data)
             elif kind == "market":
                 self._books.on_quote(symbol, data)
         except (msgspec.MsgspecError, FrameError, IndexError, ValueError) as error:

@@ -122,6 +122,8 @@ class Market:
         self.symbols = tuple(symbols)
         self.every_quote = LatestTopic(keys=max(len(self.symbols), 1))
         self.times: dict[str, int] = {}
+        self.newest_time = 0
+        """The newest time (µs) of a quote of any symbol."""
         self.bad_messages = 0
         self._fanout = fanout
         self._bus = bus
@@ -236,6 +238,7 @@ class Market:
         feed.last, feed.time = data, time
         self._ahead = time - now
         self.times[symbol] = time
+        self.newest_time = max(self.newest_time, time)
         if self._fanout.listened(self.every_quote):
             frame = wire.text_frame(wire.plain_quote(symbol, data))
             self._fanout.publish_latest(self.every_quote, frame, symbol)
@@ -249,6 +252,7 @@ class Market:
             self.bad_messages += 1
             return
         feed = self._prices[symbol]
+        self.newest_time = max(self.newest_time, time)
         if time > feed.time:
             feed.last, feed.time = data, time
             if self._fanout.listened(feed.topic):
