@@ -20,7 +20,6 @@ from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import answer, weigh
 from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
-_GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 _REPLAY_TEXT = 'No body, or one like {"until": 5000}: the number of messages to play, then to wait.'
 _RATE_TEXT = 'A body like {"rate": 20} is needed: trades a second, above 0, at most 200000.'
 
