@@ -6,8 +6,6 @@ import time
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
-from msgspec import Struct
-
 from openoutcry.adapters.postgres.block_reader import (
     Block,
     BlockReader,
@@ -19,6 +17,7 @@ from openoutcry.adapters.postgres.block_reader import (
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.intervals import INTERVALS, Interval
 from openoutcry.model import Instrument
+from openoutcry.services.ready_pages import Page, ReadyPages
 
 
 class Blocks(Protocol):
@@ -29,32 +28,21 @@ class Blocks(Protocol):
     ) -> Block:
         """Return the block that starts at `start`, as the store has it now."""
 
-    async def before(self, instrument: int, interval: Interval, bucket: int) -> int | None:
+    async def before(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
         """Return the start of the last stored candle that starts before `bucket`."""
 
-    async def after(self, instrument: int, interval: Interval, bucket: int) -> int | None:
+    async def after(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
         """Return the start of the first stored candle that starts at `bucket` or later."""
 
 
-class Page(Struct):
-    """Rows of a range, ascending; `blocks` are those that they were taken from.
+class PageReader:
+    """Puts pages together, and keeps whole answers in `ready`.
 
-    `first_ids` and `last_ids` are those of klines. `known`: the whole range is over and known, so
-    that the same question will get the same answer.
+    Every method may raise StoreUnavailableError.
     """
 
-    starts: list[int]
-    rows: list[str]
-    blocks: list[Block]
-    first_ids: list[int]
-    last_ids: list[int]
-    known: bool = False
-
-
-class PageReader:
-    """Puts pages together. Every method may raise StoreUnavailableError."""
-
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, ready: ReadyPages) -> None:
+        self.ready = ready
         self._blocks = blocks
 
     async def candles(
@@ -121,7 +109,7 @@ class PageReader:
             if block.rows:
                 at = block.end
             else:
-                found = await self._blocks.after(instrument.id, interval, block.end)
+                found = await self._blocks.after(instrument, interval, block.end)
                 if found is None:
                     break
                 at = block_start(interval, found)
@@ -141,7 +129,7 @@ class PageReader:
             if block.rows:
                 before: int | None = block.start - 1
             else:
-                before = await self._blocks.before(instrument.id, interval, block.start)
+                before = await self._blocks.before(instrument, interval, block.start)
             if before is None or before < 0:
                 break
             at = block_start(interval, before)
@@ -220,8 +208,14 @@ class DirectBlocks:
         self._reader = reader
         self._ttl = ttl
         self._coverage: dict[int, tuple[float, Coverage]] = {}
-        self.before = reader.before
-        self.after = reader.after
+
+    async def before(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
+        """Return the start of the last stored candle that starts before `bucket`."""
+        return await self._reader.before(instrument.id, interval, bucket)
+
+    async def after(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
+        """Return the start of the first stored candle that starts at `bucket` or later."""
+        return await self._reader.after(instrument.id, interval, bucket)
 
     async def get(
         self, instrument: Instrument, interval: Interval, kind: Kind, start: int
