@@ -52,7 +52,9 @@ async def test_markets_live_and_the_cache_is_cleared(
         async with screen(system, "/#markets") as shown:
             page = shown.page
             price = page.locator(".market[data-symbol=BTCUSDT] .m-price")
-            await expect(page.get_by_test_id("source")).to_contain_text("Stream", timeout=20_000)
+            await expect(page.get_by_test_id("source")).to_contain_text(
+                "Stream, live", timeout=20_000
+            )
             await expect(price).not_to_have_text(await price.inner_text(), timeout=30_000)
 
             await sign_in(page)
