@@ -70,7 +70,7 @@ class BinanceMarket:
         market.hearers |= {
             "trades": self._on_trades,
             "book": self._books.on_book,
-            TICKERS: lambda _, data: self._tickers.on_tickers(data),
+            TICKERS: self._on_tickers,
         }
         self.on_message = market.on_message
         self._beat = self._told = 0
@@ -120,6 +120,10 @@ class BinanceMarket:
         if batch.rows:
             self._trades.take(symbol, batch)
             self._tickers.traded(symbol, batch)
+
+    def _on_tickers(self, _: str, data: bytes) -> None:
+        if TICKERS in self._floor.wanted:
+            self._tickers.on_tickers(data)
 
     # --- for the clock ----------------------------------------------------------------------------
 

@@ -17,8 +17,15 @@ import structlog
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.intervals import MINUTE
-from openoutcry.core.keys import candles_channel, market_channel, trades_channel
+from openoutcry.core.keys import (
+    PRICES,
+    TICKERS,
+    candles_channel,
+    market_channel,
+    trades_channel,
+)
 from openoutcry.core.quotes import QuoteMessage
+from openoutcry.core.tickers import Ticker
 from openoutcry.errors import FrameError, StoreUnavailableError
 from openoutcry.model import Side, Trade
 from openoutcry.web.hub import wire
@@ -28,6 +35,7 @@ from openoutcry.web.hub.fanout import Fanout
 from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
 from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.tape import SIZE, Tape
+from openoutcry.web.hub.tickers import TickersFeed
 
 OPEN_SECONDS: Final = 5.0
 """How long a client waits for a snapshot before it is told `unavailable`."""
@@ -111,7 +119,7 @@ class TradeFeed:
         return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
 
 
-Feed = PriceFeed | CandleFeed | TradeFeed
+Feed = PriceFeed | CandleFeed | TradeFeed | TickersFeed
 
 
 class Market:
@@ -141,7 +149,7 @@ class Market:
         self._readers = asyncio.Semaphore(READERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._prices = {symbol: PriceFeed(Channel("price", symbol)) for symbol in self.symbols}
-        self._feeds: dict[Channel, CandleFeed | TradeFeed] = {}
+        self._feeds: dict[Channel, CandleFeed | TradeFeed | TickersFeed] = {}
         self._users: dict[Channel, int] = {}
         self._opening: dict[Channel, asyncio.Task[None]] = {}
         for symbol in self.symbols:
@@ -154,10 +162,9 @@ class Market:
         if channel.kind == "price":
             return self._prices[channel.symbol]
         if channel not in self._feeds:
-            self._feeds[channel] = (
-                CandleFeed(channel) if channel.kind == "candle" else TradeFeed(channel, self._clock)
-            )
-            self._bus.want(_bus_channel(channel))
+            self._feeds[channel] = self._make(channel)
+            for name in _bus_channels(channel):
+                self._bus.want(name)
         self._users[channel] = self._users.get(channel, 0) + 1
         return self._feeds[channel]
 
@@ -168,9 +175,17 @@ class Market:
         self._users[channel] -= 1
         if not self._users[channel]:
             del self._users[channel], self._feeds[channel]
-            self._bus.unwant(_bus_channel(channel))
+            for name in _bus_channels(channel):
+                self._bus.unwant(name)
             if opening := self._opening.pop(channel, None):
                 opening.cancel()
+
+    def _make(self, channel: Channel) -> CandleFeed | TradeFeed | TickersFeed:
+        if channel.kind == "candle":
+            return CandleFeed(channel)
+        if channel.kind == "trade":
+            return TradeFeed(channel, self._clock)
+        return TickersFeed(channel, self.symbols, self._clock)
 
     async def opened(self, feed: Feed) -> None:
         """Return when the feed has its snapshot. Raises StoreUnavailableError."""
@@ -213,13 +228,21 @@ class Market:
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
             else:
-                if kind == "trades":
-                    self._on_trades(symbol, data)
-                if hearer := self.hearers.get(kind):
-                    hearer(symbol, data)
+                self._on_other(kind, symbol, data)
         except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
+
+    def _on_other(self, kind: str, symbol: str, data: bytes) -> None:
+        feed = self._feeds.get(_TICKERS)
+        if kind == "trades":
+            self._on_trades(symbol, data)
+        elif kind == TICKERS and isinstance(feed, TickersFeed):
+            feed.apply(_decode_tickers(data))
+        elif kind == PRICES and isinstance(feed, TickersFeed) and feed.loaded:
+            self._start(self._reopen(feed))
+        if hearer := self.hearers.get(kind):
+            hearer(symbol, data)
 
     async def on_connected(self) -> None:
         """Read the present state of everything that is open: messages may have been missed."""
@@ -236,11 +259,13 @@ class Market:
     # --- for the clock ----------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Tell the candles that time alone has closed. Call it about once a second."""
+        """Tell the candles that time alone has closed, and changed tickers. Call it once a second."""
         now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.loaded:
                 self._tell_candles(feed, feed.view.tick(now))
+            elif isinstance(feed, TickersFeed):
+                feed.tell(self._fanout)
 
     async def aclose(self) -> None:
         """Stop reading snapshots."""
@@ -335,21 +360,25 @@ class Market:
 
     # --- opening ----------------------------------------------------------------------------------
 
-    async def _open(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _open(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                await self._bus.heard(_bus_channel(feed.channel))
+                for name in _bus_channels(feed.channel):
+                    await self._bus.heard(name)
                 await self._load(feed)
         except TimeoutError:
             raise StoreUnavailableError(f"No snapshot within {OPEN_SECONDS:g} s.") from None
 
-    async def _reopen(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _reopen(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             await self._open(feed)
         except StoreUnavailableError as error:
             log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
 
-    async def _load(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _load(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+        if isinstance(feed, TickersFeed):
+            feed.load(await self._bus.known_tickers())
+            return
         symbol = feed.channel.symbol
         # A quiet or replayed market's newest candles are as old as its last quote.
         at = self._prices[symbol].time or self.venue_now()
@@ -377,9 +406,12 @@ class Market:
         return task
 
 
-def _bus_channel(channel: Channel) -> str:
+def _bus_channels(channel: Channel) -> tuple[str, ...]:
+    """Return what of the bus a channel is made of; `prices` tells when REST has brought new tickers."""
+    if channel.kind == "tickers":
+        return TICKERS, PRICES
     name = candles_channel if channel.kind == "candle" else trades_channel
-    return name(channel.symbol)
+    return (name(channel.symbol),)
 
 
 def _tape_trade(trade: Trade) -> wire.TapeTrade:
@@ -389,5 +421,7 @@ def _tape_trade(trade: Trade) -> wire.TapeTrade:
     return wire.TapeTrade(trade.trade_id, text)
 
 
+_TICKERS = Channel("tickers")
+_decode_tickers = msgspec.json.Decoder(list[Ticker]).decode
 _decode_quote = msgspec.json.Decoder(QuoteMessage).decode
 _decode_candles = msgspec.json.Decoder(BaseCandles).decode
