@@ -66,22 +66,7 @@ def create_app(
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
-    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
-    identities = Identities(pool, tokens)
-    limits = SignInLimits(
-        SharedTries(valkey),
-        SignInOptions(
-            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
-        ),
-    )
-    accounts = Accounts(
-        pool,
-        tokens,
-        identities,
-        passwords=Passwords(),
-        limits=limits,
-        session_days=settings.session_days,
-    )
+    accounts, identities = _accounts(pool, valkey, settings)
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), instruments),
@@ -108,6 +93,26 @@ def create_app(
         debug=False,
     )
     return instrument(allow_origins(app, settings.allowed_origins), metrics)
+
+
+def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:
+    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+    identities = Identities(pool, tokens)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
+    return accounts, identities
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:
