@@ -26,6 +26,7 @@ from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
@@ -89,7 +90,7 @@ def create_app(
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,
-        before_send=[_no_sniffing],
+        before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
     return instrument(allow_origins(app, settings.allowed_origins), metrics)
