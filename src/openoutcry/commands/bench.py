@@ -10,7 +10,7 @@ import typer
 
 from openoutcry.errors import ConfigError
 
-NAMES = ("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup")
+NAMES = ("decode", "pipeline", "recorder", "hub", "candles", "klines", "latency", "startup")
 CHECKOUT = Path(__file__).parents[3]
 
 

@@ -17,8 +17,8 @@ from openoutcry.model import Instrument
 from openoutcry.services import store_trades
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
-from openoutcry.services.ready_pages import Page
 from openoutcry.services.market_time import MarketTime
+from openoutcry.services.ready_pages import Page
 from openoutcry.venues.binance_server_data import (
     Aggregate,
     Bar,
