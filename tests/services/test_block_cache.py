@@ -22,9 +22,9 @@ from openoutcry.core.intervals import HOUR, INTERVALS, MINUTE, SECOND, Interval
 from openoutcry.model import Instrument
 from openoutcry.services.announcer import Announcer
 from openoutcry.services.block_cache import BlockCache
-from openoutcry.services.candle_pages import DirectBlocks, Page, PageReader
+from openoutcry.services.candle_pages import DirectBlocks, PageReader
 from openoutcry.services.commit_news import CommitNews
-from openoutcry.services.ready_pages import ReadyPages
+from openoutcry.services.ready_pages import Page, ReadyPages
 from openoutcry.web.hub.sources import ValkeyBus
 from storekit import Clock
 from tape import Print, frame_of, heard, until
@@ -300,7 +300,7 @@ async def test_a_lost_bus_keeps_nothing(
     async with listening(valkey_url, store, cache):
         await until(is_kept)
         before = await one(cache)
-        await valkey.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
+        await valkey.client_kill_filter(_type="pubsub")
         await until(is_kept)
 
         async def is_new() -> bool:

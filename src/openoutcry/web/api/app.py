@@ -29,6 +29,7 @@ from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
+from openoutcry.web.api.udf import udf_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -67,6 +68,7 @@ def create_app(
                 version=version,
             ),
             *binance_routes(market, live.weights, peer_address),
+            *udf_routes(instruments, pages, live.time, settings.venue),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
             *site_routes(static),

@@ -44,6 +44,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         tags=[
             Tag(name="market data", description="Candles, markets and the gap ledger."),
             Tag(name="Binance-compatible", description="Binance's own paths, shapes and errors."),
+            Tag(name="TradingView", description="The charting library's UDF protocol."),
             Tag(name="operations", description="Health, status and metrics."),
         ],
     )
