@@ -27,7 +27,7 @@ demo: setup ## Run everything against the exchange on localhost
 	$(BIN)/outcry up --sandbox
 
 test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) ## Lint, then every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)
 	$(if $(CLIENT),cd clients/typescript && $(NPM_IN) test)
 

@@ -59,6 +59,48 @@ server.on('connection', () => {
 """
 
 
+class Bus:
+    """Says quotes from within the hub's process, once all clients are there."""
+
+    connected = True
+
+    def __init__(self, name: str, quotes: list[tuple[str, bytes]], everybody: Any) -> None:
+        self.name = name
+        self.quotes = quotes
+        self.everybody = everybody
+
+    def want(self, channel: str) -> None: ...
+
+    def unwant(self, channel: str) -> None: ...
+
+    async def heard(self, channel: str) -> None: ...
+
+    async def last_quotes(self) -> dict[str, bytes]:
+        return {}
+
+    async def last_books(self, symbols: Any) -> list[bytes]:
+        del symbols
+        return []
+
+    async def known_tickers(self) -> None:
+        return None
+
+    async def run(self, sink: Any) -> None:
+        while not self.everybody():
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        begun, said = time.perf_counter(), 0
+        while True:
+            # By the clock: what came due while the hub was busy comes together, as on a socket.
+            elapsed = time.perf_counter() - begun
+            due = int(elapsed * OFFERED) if self.name == "hub-clock" else said + 1
+            while said < due:
+                for channel, quote in self.quotes:
+                    sink.on_message(channel, quote)
+                said += 1
+            await asyncio.sleep(0)
+
+
 async def serve_hub(name: str, port: int, clients: int) -> None:
     """Run the real hub on a bus in the same process."""
     from openoutcry.web.hub.meter import Meter
@@ -68,35 +110,9 @@ async def serve_hub(name: str, port: int, clients: int) -> None:
     quotes = [(f"market:{symbol}", (QUOTE % symbol).encode()) for symbol in symbols]
     meter = Meter()
 
-    class Bus:
-        connected = True
-
-        def want(self, channel: str) -> None: ...
-
-        def unwant(self, channel: str) -> None: ...
-
-        async def heard(self, channel: str) -> None: ...
-
-        async def last_quotes(self) -> dict[str, bytes]:
-            return {}
-
-        async def run(self, sink: Any) -> None:
-            while meter.clients < clients:
-                await asyncio.sleep(0.02)
-            await asyncio.sleep(0.3)
-            begun, said = time.perf_counter(), 0
-            while True:
-                # By the clock: what came due while the hub was busy comes together, as on a socket.
-                elapsed = time.perf_counter() - begun
-                due = int(elapsed * OFFERED) if name == "hub-clock" else said + 1
-                while said < due:
-                    for channel, quote in quotes:
-                        sink.on_message(channel, quote)
-                    said += 1
-                await asyncio.sleep(0)
-
     store: Any = None  # prices need none
-    await serve(HubOptions(symbols=symbols, port=port), Bus(), store, meter, asyncio.Event())
+    bus = Bus(name, quotes, lambda: meter.clients >= clients)
+    await serve(HubOptions(symbols=symbols, port=port), bus, store, meter, asyncio.Event())
 
 
 def serve_starlette(port: int, clients: int) -> None:

@@ -18,7 +18,11 @@ from typing import IO
 import psutil
 import pytest
 
-COMMANDS = ("up", "run", "import", "gaps", "status", "doctor", "bench", "db upgrade", "db current")
+COMMANDS = (
+    *("up", "run", "import", "gaps", "status", "doctor", "bench", "db upgrade", "db current"),
+    *("user add", "user list", "user disable", "user enable", "user password"),
+    *("key create", "key list", "key revoke"),
+)
 SOURCE = Path(__file__).parent.parent / "src"
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("OUTCRY_")}
 ENVIRON["PYTHONPATH"] = str(SOURCE)

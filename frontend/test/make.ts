@@ -1,5 +1,6 @@
 /** Short ways to make test values. */
 
+import type { Market } from "@openoutcry/client";
 import type { Bar } from "../src/state/bars.ts";
 
 export function bar(time: number, change: Partial<Bar> = {}): Bar {
@@ -7,3 +8,10 @@ export function bar(time: number, change: Partial<Bar> = {}): Bar {
 }
 
 export const times = (bars: readonly Bar[]): number[] => bars.map(({ time }) => time);
+
+export function market(symbol: string, base: string, quote: string, change: Partial<Market> = {}): Market {
+  return {
+    symbol, base, quote, price: "1", change: "0", changePercent: "0", high: "1", low: "1",
+    volume: "1", quoteVolume: "1", carried: false, sparkline: null, ...change,
+  };
+}

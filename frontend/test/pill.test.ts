@@ -32,22 +32,22 @@ describe("the pill", () => {
 
 describe("the banner", () => {
   it("waits for 2 s before it shows", () => {
-    expect(bannerFor(status("reconnecting"), T + 2_000)).toBeNull();
-    expect(bannerFor(status("reconnecting"), T + 2_001)?.text).toContain("Prices are as of 09:15:29 UTC");
+    expect(bannerFor(status("reconnecting"), T + 2_000, "")).toBeNull();
+    expect(bannerFor(status("reconnecting"), T + 2_001, "")?.text).toContain("Prices are as of 09:15:29 UTC");
   });
 
   it("says so when the hub was never reached", () => {
-    expect(bannerFor(status("connecting", { lastDataAt: null }), T + 3_000)?.text).toMatch(/^Live prices cannot be reached/);
+    expect(bannerFor(status("connecting", { lastDataAt: null }), T + 3_000, "")?.text).toMatch(/^Live prices cannot be reached/);
   });
 
   it("is not there while connected, stale or not", () => {
-    expect(bannerFor(status("live"), T + 60_000)).toBeNull();
-    expect(bannerFor(status("stale"), T + 60_000)).toBeNull();
+    expect(bannerFor(status("live"), T + 60_000, "")).toBeNull();
+    expect(bannerFor(status("stale"), T + 60_000, "")).toBeNull();
   });
 
   it("gives the hub's reason at once, and no button, when it must not come back", () => {
     const closed = status("closed", { close: { code: 3503, reason: "maintenance" } });
-    expect(bannerFor(closed, T)).toEqual({
+    expect(bannerFor(closed, T, "")).toEqual({
       text: "The hub ended the connection: maintenance (3503). Reload to come back.", canRetry: false,
     });
   });

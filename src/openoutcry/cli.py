@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from openoutcry.commands.account_words import key, user
 from openoutcry.commands.errors import exit_on_error
+from openoutcry.commands.options import DataDir, overrides
 
 app = typer.Typer(
     name="outcry",
@@ -24,12 +26,10 @@ app = typer.Typer(
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The schema of the database.")
 config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The settings.")
 app.add_typer(db, name="db")
+app.add_typer(user, name="user")
+app.add_typer(key, name="key")
 app.add_typer(config, name="config", hidden=True)
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Where the engines keep their data. Default: your data directory."),
-]
 Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCUSDT.")]
 
 
@@ -147,7 +147,7 @@ def import_(
     """
     from openoutcry.commands.tape import import_files
 
-    import_files(_overrides(data_dir), files, symbol)
+    import_files(overrides(data_dir), files, symbol)
 
 
 @app.command()
@@ -166,7 +166,7 @@ def gaps(
     """
     from openoutcry.commands.tape import gaps as command
 
-    command(_overrides(data_dir), symbol.upper() if symbol else None, fill=fill)
+    command(overrides(data_dir), symbol.upper() if symbol else None, fill=fill)
 
 
 @app.command()
@@ -188,7 +188,7 @@ def status(
     """
     from openoutcry.commands.status import status as command
 
-    command(_overrides(data_dir), as_json=as_json, watch=watch)
+    command(overrides(data_dir), as_json=as_json, watch=watch)
 
 
 @app.command()
@@ -202,7 +202,7 @@ def doctor(data_dir: DataDir = None) -> None:
     """
     from openoutcry.commands.doctor import doctor as command
 
-    command(_overrides(data_dir))
+    command(overrides(data_dir))
 
 
 @app.command()
@@ -234,7 +234,7 @@ def upgrade(data_dir: DataDir = None) -> None:
     """
     from openoutcry.commands.database import upgrade as command
 
-    command(_overrides(data_dir))
+    command(overrides(data_dir))
 
 
 @db.command()
@@ -246,7 +246,7 @@ def current(data_dir: DataDir = None) -> None:
     """
     from openoutcry.commands.database import current as command
 
-    command(_overrides(data_dir))
+    command(overrides(data_dir))
 
 
 @config.command()
@@ -260,7 +260,3 @@ def table(
         into.write_text(replace(into.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         typer.echo(render())
-
-
-def _overrides(data_dir: Path | None) -> dict[str, Any]:
-    return {"data_dir": str(data_dir.absolute()) if data_dir else None}

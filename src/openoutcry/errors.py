@@ -27,6 +27,31 @@ class NotFoundError(OutcryError):
     """The thing asked for does not exist: answered as a 404 with the message."""
 
 
+class UnauthorizedError(OutcryError):
+    """Nobody is signed in, or what was shown is not valid: answered as a 401 with the message.
+
+    `shown` says that credentials came with the request, and are no good.
+    """
+
+    def __init__(self, message: str, *, shown: bool = True) -> None:
+        super().__init__(message)
+        self.shown = shown
+
+
+class ForbiddenError(OutcryError):
+    """Who asks may not do this: answered as a 403 with the message."""
+
+
+class TooManyTriesError(OutcryError):
+    """Somebody tries too often: answered as a 429. `retry_after` is in seconds."""
+
+    retry = True
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class FrameError(OutcryError):
     """A frame cannot be decoded: it belongs on the dead-letter stream with this reason."""
 

@@ -89,6 +89,33 @@ class GapState(StrEnum):
     ABSENT = "absent"
 
 
+class Role(StrEnum):
+    """What a user may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an API key may do for its user.
+
+    `read` is in every key. `trade` lets it change what is the user's: bots, orders, logs. `admin`
+    lets an admin's key use the admin's endpoints.
+    """
+
+    READ = "read"
+    TRADE = "trade"
+    ADMIN = "admin"
+
+
+class User(Struct, frozen=True):
+    """Somebody who has signed in, or whose API key was shown."""
+
+    id: int
+    name: str
+    role: Role
+
+
 class RoleStatus(Struct, frozen=True):
     """What one running process says of itself, once a second.
 

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import WSMsgType, web
 
+from browser.backoffice import BackOffice
+from browser.listing import Listing
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -83,8 +86,13 @@ def make_candle(symbol: str, interval: str, bucket: int, now: float) -> dict[str
 class StandIn:
     """The server. Attributes may be changed from any thread at any time; methods too."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, markets: int = 60) -> None:
         self.port = port
+        self.listing = Listing(markets)
+        self.office = BackOffice()
+        self.source: Literal["stream", "rest", "none"] = "stream"
+        self.markets_age: float = 0.4
+        self.ticking = True
         self.hub_port = 0
         self.mode: Mode = "ok"
         self.silent = False
@@ -92,6 +100,8 @@ class StandIn:
         self.holes: list[tuple[float, float]] = []
         self.requests: list[str] = []
         self._loop = asyncio.new_event_loop()
+        # A long frame is packed in a thread: without this it could be sent after the close.
+        self._sending = asyncio.Lock()
         self._sockets: dict[web.WebSocketResponse, set[str]] = {}
         self._hub: web.AppRunner | None = None
         self._trade_id = 1_000
@@ -126,7 +136,7 @@ class StandIn:
         """Close every connection with a code."""
         self._do(self._close_all(code))
 
-    def publish(self, channel: str, data: dict[str, Any]) -> None:
+    def publish(self, channel: str, data: Any) -> None:
         """Send a change to whoever has subscribed the channel."""
         self._do(self._publish(channel, data))
 
@@ -142,6 +152,8 @@ class StandIn:
         app.router.add_get("/", self._index)
         app.router.add_get("/api/v1/config", self._config)
         app.router.add_get("/candles", self._candles)
+        app.router.add_get("/api/v1/markets", self._markets)
+        app.router.add_routes(self.office.routes())
         app.router.add_static("/", STATIC)
         self._api = web.AppRunner(app, shutdown_timeout=0.1)
         await self._api.setup()
@@ -149,10 +161,11 @@ class StandIn:
         await site.start()
         self.port = self._api.addresses[0][1]
         await self._serve_hub()
-        self._ticker = asyncio.create_task(self._tick())
+        self._tickers = [asyncio.create_task(one) for one in (self._tick(), self._tick_listing())]
 
     async def _stop(self) -> None:
-        self._ticker.cancel()
+        for ticker in self._tickers:
+            ticker.cancel()
         await self._kill()
         await self._api.cleanup()
         left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -175,8 +188,9 @@ class StandIn:
             self._hub = None
 
     async def _close_all(self, code: int) -> None:
-        for socket in list(self._sockets):
-            await socket.close(code=code)
+        async with self._sending:
+            for socket in list(self._sockets):
+                await socket.close(code=code)
 
     async def _index(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "index.html")
@@ -188,6 +202,22 @@ class StandIn:
         ]
         body = {"symbols": symbols, "intervals": INTERVALS, "wsUrl": "", "wsPort": self.hub_port}
         return web.json_response({**body, "version": "0.1.0"})
+
+    async def _markets(self, request: web.Request) -> web.Response:
+        self.requests.append(request.path_qs)
+        if self.mode == "slow":
+            await asyncio.sleep(3)
+        if self.mode == "error":
+            message = "Prices cannot be read. Try again in a moment."
+            return web.json_response({"success": False, "message": message}, status=503)
+        return web.json_response(self._list())
+
+    def _list(self) -> dict[str, Any]:
+        if self.mode == "empty":
+            return {"source": "none", "age": None, "stale": True, "markets": []}
+        age = self.markets_age
+        fresh = {"source": self.source, "age": age, "stale": age > 30}
+        return {**fresh, "markets": self.listing.markets()}
 
     async def _candles(self, request: web.Request) -> web.Response:
         self.requests.append(request.path_qs)
@@ -234,15 +264,19 @@ class StandIn:
         if said == "ping":
             await self._send(socket, type="pong", id=message.get("id"))
         elif said == "unsubscribe" and channel:
-            self._sockets[socket].discard(channel)
+            self._sockets.get(socket, set()).discard(channel)
             await self._send(socket, type="unsubscribed", channel=channel, id=message.get("id"))
         elif said == "subscribe" and channel:
-            self._sockets[socket].add(channel)
+            self._sockets.get(socket, set()).add(channel)
             data = self._snapshot(channel)
             answer = {"channel": channel, "id": message.get("id"), "data": data}
             await self._send(socket, type="subscribed", **answer)
 
     def _snapshot(self, channel: str) -> dict[str, Any] | None:
+        if channel == "tickers":
+            listed = self._list()
+            rows = [{**row, "sparkline": None} for row in listed["markets"]]
+            return {**listed, "markets": rows} if rows else None
         kind, symbol, *rest = channel.split(":")
         empty = self.mode == "empty"
         now = time.time()
@@ -285,6 +319,8 @@ class StandIn:
                 continue
             now = time.time()
             for channel in set().union(*self._sockets.values()):
+                if channel == "tickers":
+                    continue
                 kind, symbol, *rest = channel.split(":")
                 if kind == "price":
                     await self._publish(channel, self._quote(symbol))
@@ -298,7 +334,13 @@ class StandIn:
                         if start == bucket or now - bucket < 1:
                             await self._publish(channel, make_candle(symbol, rest[0], start, now))
 
-    async def _publish(self, channel: str, data: dict[str, Any]) -> None:
+    async def _tick_listing(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if self.ticking and not self.silent and self.mode != "empty":
+                await self._publish("tickers", self.listing.tick())
+
+    async def _publish(self, channel: str, data: Any) -> None:
         said = f"{channel.split(':', maxsplit=1)[0]}_update"
         for socket, channels in list(self._sockets.items()):
             if channel in channels:
@@ -306,16 +348,19 @@ class StandIn:
 
     async def _publish_raw(self, text: str) -> None:
         for socket in list(self._sockets):
-            await socket.send_str(text)
+            async with self._sending:
+                await socket.send_str(text)
 
     async def _send(self, socket: web.WebSocketResponse, **message: Any) -> None:
         stamp = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        with contextlib.suppress(ConnectionError):
-            await socket.send_json({**message, "timestamp": stamp})
+        async with self._sending:
+            if not socket.closed:
+                with contextlib.suppress(ConnectionError):
+                    await socket.send_json({**message, "timestamp": stamp})
 
 
 if __name__ == "__main__":
-    server = StandIn(8000)
+    server = StandIn(8000, markets=3_000)
     server.start()
     print(server.url)  # noqa: T201 - it is a script here
     threading.Event().wait()

@@ -154,6 +154,19 @@ def test_impossible_scales_are_frame_errors() -> None:
         record([trades_frame([(1, 1, T0, 1, 1)], [(1, 65_535, 2)])], Ledgers().__getitem__)
 
 
+@pytest.mark.parametrize("instruments", [(1, 3), (1, 9**9), (9**9, 10**9 + 1), (2, 9**9)])
+def test_instruments_of_any_number_find_their_scales(instruments: tuple[int, int]) -> None:
+    """Small numbers and large ones alike; one that has none is a frame error."""
+    scales = [(one, 2 + at, 5 + at) for at, one in enumerate(instruments)]
+    rows = [(one, at, T0, 1, 1) for at, one in enumerate([*instruments, instruments[0]])]
+    table, found = gather([trades_frame(rows, scales)])
+    price, size = row_scales(table["instrument"], found)
+    assert (price.tolist(), size.tolist()) == ([2, 3, 2], [5, 6, 5])
+    for stranger in (0, instruments[0] + 1, instruments[1] + 1):
+        with pytest.raises(FrameError, match="no scales in its frame"):
+            gather([trades_frame([*rows, (stranger, 7, T0, 1, 1)], scales)])
+
+
 def test_no_frames_add_nothing() -> None:
     """Marks for an instrument without trades change nothing that is written."""
     marks = np.array([(1, 0, 5, 9, 3, 0)], MARK)

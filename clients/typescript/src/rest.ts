@@ -1,4 +1,6 @@
-/** The REST side: candles by range, with one kind of error. */
+/** The REST side: candles by range, the list of markets, and any JSON, with one kind of error. */
+
+import { isMarketList, type MarketList } from "./markets.ts";
 
 /** One bucket as `GET /candles` answers it. `time` is the bucket's start in Unix seconds. */
 export interface Candle {
@@ -36,6 +38,13 @@ export interface RequestOptions {
   /** How long an answer may take, ms. */
   readonly within?: number;
   readonly fetch?: typeof fetch;
+}
+
+/** A request that may be more than a plain GET. `json` becomes the body. */
+export interface JsonRequest extends RequestOptions {
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
 }
 
 /**
@@ -81,15 +90,36 @@ export async function getCandles(
   return body;
 }
 
+/** Fetch every market's 24 h figures from `origin`. Throws `ApiError`. */
+export async function getMarkets(origin: string, options: RequestOptions = {}): Promise<MarketList> {
+  const body = await getJson(`${origin}/api/v1/markets`, options);
+  if (!isMarketList(body)) throw new ApiError("malformed", "The server's answer holds no markets.");
+  return body;
+}
+
 /** Fetch JSON. Throws `ApiError` and nothing else; an error body's `message` becomes the error's. */
 export async function getJson(url: string, options: RequestOptions = {}): Promise<unknown> {
+  return requestJson(url, options);
+}
+
+/** The same for any method. An answer without a body, such as a 204, is `null`. */
+export async function requestJson(url: string, options: JsonRequest = {}): Promise<unknown> {
   const within = options.within ?? 15_000;
   const timeout = AbortSignal.timeout(within);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   let response: Response;
   let text: string;
   try {
-    response = await (options.fetch ?? fetch)(url, { signal, headers: { accept: "application/json" } });
+    response = await (options.fetch ?? fetch)(url, {
+      signal,
+      method: options.method ?? "GET",
+      headers: {
+        accept: "application/json",
+        ...(options.json !== undefined && { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(options.json !== undefined && { body: JSON.stringify(options.json) }),
+    });
     text = await response.text();
   } catch (cause) {
     if (options.signal?.aborted) throw new ApiError("aborted", "The request was given up.", null, { cause });
@@ -100,6 +130,7 @@ export async function getJson(url: string, options: RequestOptions = {}): Promis
   }
   const body = parse(text);
   if (!response.ok) throw new ApiError("http", reason(body) ?? `The server answered ${response.status}.`, response.status);
+  if (text === "" && response.status === 204) return null;
   if (body === undefined) throw new ApiError("malformed", "The server's answer is not JSON.", response.status);
   return body;
 }

@@ -1,17 +1,17 @@
-/** The way from nothing to a dashboard: ask the server what it offers, and say so if it does not answer. */
+/** The way from nothing to a page: ask the server what it offers, and say so if it does not answer. */
 
 import { ApiError } from "@openoutcry/client";
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { Dashboard } from "./Dashboard.tsx";
-import { ChartSkeleton } from "../chart/states.tsx";
+import { load } from "./pages.ts";
+import { Shell } from "./Shell.tsx";
 import { loadConfig } from "../state/config.ts";
-import { Session } from "../state/session.ts";
+import { Desk } from "../state/desk.ts";
+import { pageOf } from "../state/route.ts";
 
 type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly message: string }
-  | { readonly kind: "nothing" }
-  | { readonly kind: "ready"; readonly session: Session };
+  | { readonly kind: "ready"; readonly desk: Desk };
 
 export function App() {
   const [stage, setStage] = useState<Stage>({ kind: "loading" });
@@ -20,14 +20,15 @@ export function App() {
 
   useEffect(() => {
     const abort = new AbortController();
-    let session: Session | null = null;
+    let desk: Desk | null = null;
     setStage({ kind: "loading" });
+    // The page's code is fetched beside the configuration, not after it. Its failure is the shell's to tell.
+    load(pageOf(location.hash)).catch(() => {});
     loadConfig(abort.signal).then(
       (config) => {
         if (abort.signal.aborted) return;
-        if (config.symbols.length === 0) return setStage({ kind: "nothing" });
-        session = new Session(config);
-        setStage({ kind: "ready", session });
+        desk = new Desk(config);
+        setStage({ kind: "ready", desk });
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
@@ -36,17 +37,17 @@ export function App() {
     );
     return () => {
       abort.abort();
-      session?.stop();
+      desk?.stop();
     };
   }, [attempt]);
 
-  if (stage.kind === "ready") return <Dashboard session={stage.session} />;
-  if (stage.kind === "loading") return <main class="alone" aria-busy="true"><ChartSkeleton /></main>;
+  if (stage.kind === "ready") return <Shell desk={stage.desk} />;
+  if (stage.kind === "loading") return <main class="alone" aria-busy="true"><p class="sr-only" role="status">Loading…</p></main>;
   return (
     <main class="alone">
       <div class="notice" role="alert" data-testid="app-error">
-        <h1>{stage.kind === "nothing" ? "No symbols are configured" : "The server cannot be asked"}</h1>
-        <p>{stage.kind === "nothing" ? "Add instruments to the feed, then try again." : stage.message}</p>
+        <h1>The server cannot be asked</h1>
+        <p>{stage.message}</p>
         <button type="button" class="button" onClick={retry}>Try again</button>
       </div>
     </main>

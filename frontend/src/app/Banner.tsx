@@ -1,16 +1,22 @@
-/** The sentence over the chart while the hub is gone. */
+/** The sentence over a page while the hub is gone. */
 
 import { bannerFor } from "../state/pill.ts";
-import type { Session } from "../state/session.ts";
+import type { Hub } from "../state/hub.ts";
 
-export function Banner({ session }: { readonly session: Session }) {
-  const status = session.status.value;
-  const banner = status.state === "live" ? null : bannerFor(status, session.now.value);
+interface Props {
+  readonly hub: Hub;
+  /** What the page does until the hub is back. */
+  readonly meanwhile: string;
+}
+
+export function Banner({ hub, meanwhile }: Props) {
+  const status = hub.status.value;
+  const banner = status.state === "live" ? null : bannerFor(status, hub.now.value, meanwhile);
   if (!banner) return null;
   return (
     <div class="banner" role="alert" data-testid="banner">
       <p>{banner.text}</p>
-      {banner.canRetry && <button type="button" onClick={() => session.retryNow()}>Reconnect now</button>}
+      {banner.canRetry && <button type="button" onClick={() => hub.retryNow()}>Reconnect now</button>}
     </div>
   );
 }

@@ -1,11 +1,11 @@
 /** One glance says whether the prices are alive. */
 
 import { pillFor } from "../state/pill.ts";
-import type { Session } from "../state/session.ts";
+import type { Hub } from "../state/hub.ts";
 
-export function ConnectionPill({ session }: { readonly session: Session }) {
-  const status = session.status.value;
-  const { tone, label } = pillFor(status, status.state === "live" ? 0 : session.now.value);
+export function ConnectionPill({ hub }: { readonly hub: Hub }) {
+  const status = hub.status.value;
+  const { tone, label } = pillFor(status, status.state === "live" ? 0 : hub.now.value);
   return (
     <p class="pill" data-tone={tone} data-state={status.state} data-testid="pill">
       <i aria-hidden="true" />

@@ -5,11 +5,16 @@ import { Sheet } from "./Sheet.tsx";
 const GROUPS: readonly { readonly title: string; readonly keys: readonly (readonly [string, string])[] }[] = [
   {
     title: "Anywhere",
-    keys: [["/", "Find a symbol"], ["[   ]", "Shorter, longer timeframe"], ["?", "This sheet"], ["Esc", "Close"]],
+    keys: [["/", "Find a market"], ["?", "This sheet"], ["Esc", "Close"]],
+  },
+  {
+    title: "In the list of markets",
+    keys: [["↑   ↓", "Market by market"], ["Page Up   Page Down", "Screen by screen"], ["Home   End", "First, last"], ["Enter", "Open its chart"]],
   },
   {
     title: "On the chart",
     keys: [
+      ["[   ]", "Shorter, longer timeframe"],
       ["←   →", "Candle by candle"],
       ["Shift   ←   →", "Scroll"],
       ["+   −", "Zoom"],

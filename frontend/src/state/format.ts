@@ -45,10 +45,14 @@ export function compact(value: number, locale?: string): string {
 export function percentChange(from: string, to: string, locale?: string): string | null {
   const base = Number(from);
   if (base === 0) return null;
-  const share = (Number(to) - base) / base;
+  return percent(((Number(to) - base) / base) * 100, locale);
+}
+
+/** +1.25%, with a true minus. */
+export function percent(value: number, locale?: string): string {
   return formatFor(locale, {
     style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero",
-  }).format(share).replace("-", "−");
+  }).format(value / 100).replace("-", "−");
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", {

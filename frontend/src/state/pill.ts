@@ -37,8 +37,11 @@ export function pillFor(status: ConnectionStatus, now: number): Pill {
   }
 }
 
-/** The sentence over the chart, once the hub has been gone for more than 2 s; null when all is well. */
-export function bannerFor(status: ConnectionStatus, now: number): Banner | null {
+/**
+ * The sentence over a page, once the hub has been gone for more than 2 s; null when all is well.
+ * `meanwhile` says what the page does about it.
+ */
+export function bannerFor(status: ConnectionStatus, now: number, meanwhile: string): Banner | null {
   if (status.state === "live" || status.state === "stale") return null;
   if (status.state === "closed") {
     const { code, reason } = status.close ?? { code: 0, reason: "" };
@@ -48,7 +51,7 @@ export function bannerFor(status: ConnectionStatus, now: number): Banner | null 
   const old = status.lastDataAt === null ? "" : ` Prices are as of ${clockTime(status.lastDataAt)} UTC.`;
   if (status.state === "offline") return { text: `This device is offline.${old}`, canRetry: true };
   const what = status.lastDataAt === null ? "Live prices cannot be reached." : "Live prices are interrupted.";
-  return { text: `${what}${old} Candles refresh every minute.`, canRetry: true };
+  return { text: `${what}${old} ${meanwhile}`, canRetry: true };
 }
 
 /** Whether the prices on the page may be older than they look. */

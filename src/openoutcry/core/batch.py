@@ -20,6 +20,8 @@ from openoutcry.errors import FrameError
 
 Ints = NDArray[np.int64]
 
+_SMALL: Final = 2**16
+"""Instrument ids below this fit a lookup table, and 16 bits, which numpy sorts in linear time."""
 _YEAR_10000: Final = 253_402_300_800_000_000
 
 
@@ -106,7 +108,7 @@ def gather(frames: Sequence[Frame]) -> tuple[Table, Table]:
 
 def row_scales(instruments: NDArray[np.uint32], scales: Table) -> tuple[Ints, Ints]:
     """Return the price and the size scale of each row by its instrument."""
-    at = np.searchsorted(scales["instrument"], instruments)
+    at = _places(instruments, scales["instrument"])
     return (
         scales["price_scale"][at].astype(np.int64),
         scales["size_scale"][at].astype(np.int64),
@@ -128,9 +130,21 @@ def _common_scales(tables: Sequence[Table]) -> tuple[Table, bool]:
 
 def _known(trades: Table, scales: Table) -> None:
     """Raise FrameError if a trade's instrument is not in `scales`."""
-    row = np.searchsorted(scales["instrument"], trades["instrument"])
-    if row.max() >= len(scales) or np.any(scales["instrument"][row] != trades["instrument"]):
+    if np.any(_places(trades["instrument"], scales["instrument"]) < 0):
         raise FrameError("a trade's instrument has no scales in its frame")
+
+
+def _places(wanted: NDArray[np.uint32], known: NDArray[np.uint32]) -> Ints:
+    """Return where in `known` (ascending) each of `wanted` stands, -1 for those that are not there."""
+    if not len(known) or not len(wanted):
+        return np.full(len(wanted), -1, np.int64)
+    highest = int(max(known[-1], wanted.max()))
+    if highest < _SMALL:
+        places = np.full(highest + 1, -1, np.int64)
+        places[known] = np.arange(len(known))
+        return places[wanted]
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[at] == wanted, at, -1)
 
 
 def _at_scales(frame: Frame, scales: Table) -> Table:
@@ -163,16 +177,19 @@ def _absorb(trades: Table, ledger_of: Callable[[int], Ledger]) -> tuple[Table, d
 
 
 def _sorted_unique(trades: Table) -> Table:
-    """Return the rows ascending by instrument and id, each once (the first to come stays)."""
+    """Return the rows ascending by instrument and id, each once (the first to come stays).
+
+    `take` moves whole rows of a structured array, twenty times as fast as an index in brackets.
+    """
     if _ascending(trades):
         return trades
     # Ids mostly come in order: to bring instruments together, in linear time, is then enough.
     instrument = trades["instrument"]
-    if instrument.max() < 2**16:
-        trades = trades[np.argsort(instrument.astype(np.uint16), kind="stable")]
+    if instrument.max() < _SMALL:
+        trades = trades.take(np.argsort(instrument.astype(np.uint16), kind="stable"))
         if _ascending(trades):
             return trades
-    trades = trades[np.lexsort((trades["trade_id"], trades["instrument"]))]
+    trades = trades.take(np.lexsort((trades["trade_id"], trades["instrument"])))
     instrument, trade_id = trades["instrument"], trades["trade_id"]
     first = np.ones(len(trades), bool)
     first[1:] = (instrument[1:] != instrument[:-1]) | (trade_id[1:] != trade_id[:-1])
@@ -250,6 +267,8 @@ def _renewals(trades: Table, ledgers: Mapping[int, Ledger]) -> list[Renewal]:
     """Return the candles with trades before a sealed stretch of theirs, the shortest first."""
     found: set[tuple[int, int, int]] = set()
     for ledger in ledgers.values():
+        if not ledger.klines:
+            continue
         times = trades["venue_time"][trades["instrument"] == ledger.instrument]
         for span in ledger.klines if len(times) else ():
             for at, base in enumerate(BASES):

@@ -88,6 +88,26 @@ def weight_block_key(venue: str) -> str:
     return f"weight:{{{venue}}}:blocked"
 
 
+def sign_in_address_key(address: str) -> str:
+    """Return the bucket of sign-ins from an address, or from an IPv6 /56."""
+    return f"sign_in:address:{address}"
+
+
+def sign_in_name_key(name: str) -> str:
+    """Return the bucket of sign-ins by a name (its hash) that all unknown addresses share."""
+    return f"sign_in:{{{name}}}:tries"
+
+
+def sign_in_known_key(name: str, address: str) -> str:
+    """Return the expiring mark of an address (its hash) from which a name has signed in."""
+    return f"sign_in:{{{name}}}:known:{address}"
+
+
+def sign_in_own_key(name: str, address: str) -> str:
+    """Return the bucket that such an address has for itself."""
+    return f"sign_in:{{{name}}}:tries:{address}"
+
+
 COMMITS = "commits"
 """Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
 

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError
 from openoutcry.sandbox.faults import Fault, Faults, parse_faults
+from openoutcry.sandbox.garbage import spoil
 from openoutcry.sandbox.limits import Verdict, WeightMeter
 from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import answer, weigh
 from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
-_GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+_REPLAY_TEXT = 'No body, or one like {"until": 5000}: the number of messages to play, then to wait.'
 _RATE_TEXT = 'A body like {"rate": 20} is needed: trades a second, above 0, at most 200000.'
 
 
 class _Rate(Struct, forbid_unknown_fields=True):
     rate: float
+
+
+class _Replay(Struct, forbid_unknown_fields=True):
+    until: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Controls(Struct, frozen=True):
@@ -34,6 +39,7 @@ class Controls(Struct, frozen=True):
     add_fault: Callable[[Fault], None]
     set_rate: Callable[[float], None] | None
     start_replay: Callable[[], None] | None
+    play_until: Callable[[int], None] | None
 
 
 class Rest:
@@ -65,7 +71,7 @@ class Rest:
         path, params = request.path, dict(request.query)
         self.calls[path] += 1
         now = self._clock()
-        faults = self._faults.rest(params.get("symbol", ""), now)
+        faults = self._faults.rest(params.get("symbol", ""), now, path)
         for fault in faults:
             if fault.kind == "rest_delay":
                 await asyncio.sleep(fault.ms / 1000)
@@ -84,10 +90,11 @@ class Rest:
         if reply is None:
             return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
         for fault in faults:
-            if fault.kind == "rest_garbage" and fault.body == "html":
-                return web.Response(body=_GARBAGE, content_type="text/html", headers=headers)
             if fault.kind == "rest_garbage":
-                return _json(200, reply.body[: max(1, len(reply.body) // 2)], headers)
+                body = spoil(reply.body, fault.body)
+                if fault.body == "html":
+                    return web.Response(body=body, content_type="text/html", headers=headers)
+                return _json(200, body, headers)
         return _json(reply.status, reply.body, headers)
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
@@ -124,10 +131,17 @@ class Rest:
         self._controls.set_rate(rate)
         return _json(200, msgspec.json.encode({"rate": rate}))
 
-    async def _start_replay(self, _request: web.Request) -> web.Response:
-        if self._controls.start_replay is None:
+    async def _start_replay(self, request: web.Request) -> web.Response:
+        if self._controls.start_replay is None or self._controls.play_until is None:
             raise BadRequestError("This sandbox makes its market up; there is nothing to replay.")
-        self._controls.start_replay()
+        try:
+            until = msgspec.json.decode(await request.read() or b"{}", type=_Replay).until
+        except msgspec.MsgspecError:
+            raise BadRequestError(_REPLAY_TEXT) from None
+        if until is None:
+            self._controls.start_replay()
+        else:
+            self._controls.play_until(until)
         return _json(200, b"{}")
 
     async def _stats(self, _request: web.Request) -> web.Response:

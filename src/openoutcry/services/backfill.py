@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.times import to_us
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
-from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
+from openoutcry.core.intervals import DAY, HOUR, INTERVALS, MINUTE
 from openoutcry.core.klines import KLINE_BASES
-from openoutcry.errors import OutcryError, RateLimitedError, VenueUnavailableError
+from openoutcry.errors import VenueUnavailableError
 from openoutcry.model import Instrument
+from openoutcry.services.errands import Connection, go_again
 from openoutcry.services.verified import klines_frame, verified_frame
 from openoutcry.venues import binance_rest
 
@@ -52,7 +50,7 @@ class Backfill:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[asyncpg.Connection[Any]]],
+        connect: Callable[[], Awaitable[Connection]],
         valkey: Redis,
         rest: VenueRest,
         shards: int,
@@ -65,31 +63,17 @@ class Backfill:
 
     async def run(self, stop: asyncio.Event, active: Callable[[], bool]) -> None:
         """Look for new instruments until `stop`, whenever `active` (this process owns a shard)."""
-        connection: asyncpg.Connection[Any] | None = None
-        while not stop.is_set():
-            pause = _LOOK_SECONDS
-            try:
-                if active():
-                    if connection is None or connection.is_closed():
-                        connection = await self._connect()
-                    await self._once(connection)
-            except RateLimitedError as error:
-                pause = min(60.0, max(1.0, error.retry_after))
-            except (*OUTAGES, RedisError) as error:
-                if connection is not None:
-                    connection.terminate()
-                log.warning("backfill is interrupted", reason=f"{type(error).__name__}: {error}")
-            except OutcryError as error:
-                pause = _TROUBLE_SECONDS
-                log.warning("history cannot be fetched yet", reason=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
-        if connection is not None:
-            await connection.close(timeout=2)
+        await go_again(
+            "backfill",
+            self._once,
+            self._connect,
+            stop,
+            active=active,
+            every=_LOOK_SECONDS,
+            after_trouble=_TROUBLE_SECONDS,
+        )
 
-    async def _once(self, connection: asyncpg.Connection[Any]) -> None:
+    async def _once(self, connection: Connection) -> None:
         for row in await connection.fetch(_NEW, len(_INTERVALS)):
             if row["id"] in self._done:
                 continue
@@ -104,8 +88,8 @@ class Backfill:
             end = interval.floor(first_time)
             start = interval.back(end, _CANDLES)
             if name == "1m":
-                # Today's hours and the day itself are summed from these.
-                start = min(start, first_time - first_time % DAY)
+                # Today's hours and the day itself are summed from these, and the last 24 hours.
+                start = min(start, end - DAY - HOUR)
             await self._klines(instrument, name, start, end)
         await self._minute(instrument, first_id, first_time - first_time % MINUTE)
         log.info("history fetched", symbol=instrument.symbol)

@@ -6,26 +6,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.open_gaps import Hole, OpenGap, holes, open_gaps
-from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
 from openoutcry.errors import (
-    OutcryError,
     ProtocolError,
     RateLimitedError,
     VenueError,
     VenueUnavailableError,
 )
+from openoutcry.services.errands import Connection, go_again
 from openoutcry.services.verified import head_frame, verified_frame
 from openoutcry.venues import binance_rest
 
@@ -54,7 +51,7 @@ class Repair:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[asyncpg.Connection[Any]]],
+        connect: Callable[[], Awaitable[Connection]],
         valkey: Redis,
         rest: VenueRest,
         shards: int,
@@ -69,30 +66,24 @@ class Repair:
 
     async def run(self, stop: asyncio.Event, active: Callable[[], bool]) -> None:
         """Repair until `stop`, whenever `active` (this process owns a shard)."""
-        connection: asyncpg.Connection[Any] | None = None
-        while not stop.is_set():
-            pause = _LOOK_SECONDS
-            try:
-                if active():
-                    if connection is None or connection.is_closed():
-                        connection = await self._connect()
-                    await self.once(connection)
-            except RateLimitedError as error:
-                self.stats.held_back += 1
-                pause = min(60.0, max(1.0, error.retry_after))
-                log.info("repair waits for weight", reason=str(error), seconds=round(pause))
-            except (*OUTAGES, RedisError) as error:
-                if connection is not None:
-                    connection.terminate()
-                log.warning("repair is interrupted", reason=f"{type(error).__name__}: {error}")
-            except OutcryError as error:
-                pause = _TROUBLE_SECONDS
-                log.warning("the venue does not help with a repair", reason=str(error))
-            await _sleep(pause, stop)
-        if connection is not None:
-            await connection.close(timeout=2)
+        await go_again(
+            "repair",
+            self._round,
+            self._connect,
+            stop,
+            active=active,
+            every=_LOOK_SECONDS,
+            after_trouble=_TROUBLE_SECONDS,
+        )
 
-    async def once(self, connection: asyncpg.Connection[Any], symbol: str | None = None) -> int:
+    async def _round(self, connection: Connection) -> None:
+        try:
+            await self.once(connection)
+        except RateLimitedError:
+            self.stats.held_back += 1
+            raise
+
+    async def once(self, connection: Connection, symbol: str | None = None) -> int:
         """Ask for everything that is missing just now; return how many trades were fetched."""
         before = self.stats.fetched
         for hole in await holes(connection, symbol):
@@ -166,10 +157,3 @@ def _others_go_on(symbol: str) -> Iterator[None]:
         raise
     except (VenueError, ProtocolError) as error:
         log.warning("the venue does not help with a repair", symbol=symbol, reason=str(error))
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

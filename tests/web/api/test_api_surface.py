@@ -160,13 +160,18 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
     assert "/api/v3/klines" in document["paths"]
     assert {path for path in document["paths"] if not path.startswith(OTHERS)} == {
         *("/candles", "/api/v1/config", "/api/v1/gaps", "/api/v1/status"),
-        *("/health/live", "/health/ready", "/metrics"),
+        *("/health/live", "/health/ready", "/metrics", "/api/v1/markets"),
+        *("/api/prices/aggregated", "/api/prices/symbol/{symbol}"),
+        "/api/admin/price-cache-stats",
+        *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
+        *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
+        *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():
             assert operation["summary"], path
             assert operation["description"], path
-            assert operation["responses"]["200"], path
+            assert {"200", "201"} & set(operation["responses"]), path
     parameters = {each["name"]: each for each in document["paths"]["/candles"]["get"]["parameters"]}
     assert [name for name, each in parameters.items() if each["required"]] == [
         *("asset", "duration", "startTime", "endTime"),

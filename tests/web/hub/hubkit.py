@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from msgspec import structs
 
 from openoutcry.core.coverage import Coverage
 from openoutcry.errors import StoreUnavailableError
-from openoutcry.model import Candle, Trade
+from openoutcry.model import Candle, Side, Trade
+from openoutcry.venues.binance_server_data import Bar, Print
 from openoutcry.web.hub.meter import Meter
 from openoutcry.web.hub.server import APP_PATH, HubOptions, Server
 from openoutcry.web.hub.sources import Sink
+from openoutcry.web.hub.tickers import KnownTickers
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
@@ -37,6 +40,8 @@ class LocalBus:
         self.connected = True
         self.wanted: dict[str, int] = {}
         self.quotes: dict[str, bytes] = {}
+        self.tickers: KnownTickers | None = None
+        self.books: dict[str, bytes] = {}
         self.sink: Sink | None = None
 
     def want(self, channel: str) -> None:
@@ -58,6 +63,14 @@ class LocalBus:
         """Return what the test put there."""
         return self.quotes
 
+    async def last_books(self, symbols: Sequence[str]) -> list[bytes]:
+        """Return what the test put there."""
+        return [self.books[symbol] for symbol in symbols if symbol in self.books]
+
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return what the test put there."""
+        return self.tickers
+
     async def run(self, sink: Sink) -> None:
         """Remember who listens."""
         self.sink = sink
@@ -77,6 +90,8 @@ class LocalStore:
         self.rows: list[Candle] = []
         self.coverage = Coverage()
         self.trades: list[Trade] = []
+        self.bars: dict[str, Bar] = {}
+        self.asked: list[tuple[str, ...]] = []
         self.away = False
         self.gate: asyncio.Event | None = None
         self.reads = 0
@@ -95,6 +110,34 @@ class LocalStore:
         del symbol, since_us
         await self._ready()
         return self.trades[-count:]
+
+    async def trades_between(
+        self, symbol: str, first: int, last: int, since_us: int, until_us: int
+    ) -> list[Trade]:
+        """Return the trades with these ids."""
+        del symbol, since_us, until_us
+        await self._ready()
+        return [trade for trade in self.trades if first <= trade.trade_id <= last]
+
+    async def newest(self, symbols: Sequence[str]) -> dict[str, Print]:
+        """Return the last trade, for every symbol."""
+        await self._ready()
+        if not self.trades:
+            return {}
+        last = self.trades[-1]
+        bought = last.side is Side.BUY
+        one = Print(last.trade_id, last.price, last.size, last.venue_time, bought)
+        return dict.fromkeys(symbols, one)
+
+    async def windows(self, symbols: Sequence[str], start_us: int, end_us: int) -> dict[str, Bar]:
+        """Return the bars that the test put there, in the window that was asked for."""
+        await self._ready()
+        self.asked.append(tuple(symbols))
+        return {
+            symbol: structs.replace(self.bars[symbol], start=start_us, end=end_us)
+            for symbol in symbols
+            if symbol in self.bars
+        }
 
     async def _ready(self) -> None:
         self.reads += 1

@@ -198,6 +198,17 @@ class Deliveries(RuleBasedStateMachine):
         self.fanout.leave(self.peers[who].client, self.topics[topic])
         self.joined[who][topic] = None
 
+    @rule(who=st.integers(0, 2), topics=st.sets(st.integers(0, 2)))
+    def rejoin(self, who: int, topics: set[int]) -> None:
+        """Listen to exactly these topics."""
+        chosen = frozenset(self.topics[topic] for topic in topics)
+        self.fanout.rejoin(self.peers[who].client, chosen)
+        for topic in range(3):
+            if topic not in topics:
+                self.joined[who][topic] = None
+            elif self.joined[who][topic] is None:
+                self.joined[who][topic] = self.number
+
     @rule(who=st.integers(0, 2), room=st.integers(1, 2))
     def fill(self, who: int, room: int | None) -> None:
         """Have room for so many writes only."""

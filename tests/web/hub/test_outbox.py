@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.web.hub.outbox import LatestTopic, NewestTopic, Outbox, TooFarBehindError
+from openoutcry.web.hub.outbox import (
+    ArrayTopic,
+    LatestTopic,
+    NewestTopic,
+    Outbox,
+    TooFarBehindError,
+)
 
 
 def _compose(items: list[bytes], skipped: int) -> bytes:
@@ -34,6 +40,17 @@ def test_forgotten_keys_are_too_far_behind() -> None:
     with pytest.raises(TooFarBehindError):
         topic.owed(start)
     assert topic.owed(start + 1).frames == [b"x", b"x"]
+
+
+def test_an_array_of_the_latest_of_each_key() -> None:
+    """What a client missed comes in one frame: each key once, as it now is."""
+    topic = ArrayTopic(b",".join)
+    cursor = topic.cursor()
+    for item, key in ((b"a1", "a"), (b"b1", "b"), (b"a2", "a")):
+        topic.note(item, key)
+    owed = topic.owed(cursor)
+    assert (owed.frames, owed.left_out) == ([b"b1,a2"], 1)
+    assert topic.owed(topic.cursor()).frames == []
 
 
 def test_newest_items() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -10,12 +10,16 @@ import asyncpg
 from openoutcry.adapters.postgres import candle_sql
 from openoutcry.adapters.postgres.coverage_rows import read_coverage
 from openoutcry.adapters.postgres.outages import OUTAGES
+from openoutcry.adapters.postgres.trade_reader import TradeReader
+from openoutcry.adapters.postgres.window_reader import read_windows
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.intervals import DAY, INTERVALS
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Side, Trade
+from openoutcry.venues.binance_server_data import Bar, Print
 
 INSTRUMENT: Final = "SELECT id FROM instruments WHERE venue = $1 AND symbol = $2"
+INSTRUMENTS: Final = "SELECT symbol, id FROM instruments WHERE venue = $1 AND symbol = ANY ($2)"
 
 TRADES: Final = """
 SELECT trade_id, price, size, side, venue_time AS time, received_time AS received
@@ -66,6 +70,21 @@ class RecentReader:
         """Return the trades with the ids first..last made in since..until, by ascending id."""
         return await _ask(self._between(symbol, first, last, since_us, until_us))
 
+    async def newest(self, symbols: Sequence[str]) -> dict[str, Print]:
+        """Return the newest trade of each symbol that ever had one."""
+        ids = await _ask(self._instruments(symbols))
+        found = await TradeReader(self._pool).newest(list(ids.values()))
+        return {symbol: found[id_] for symbol, id_ in ids.items() if id_ in found}
+
+    async def windows(self, symbols: Sequence[str], start_us: int, end_us: int) -> dict[str, Bar]:
+        """Return by symbol the bar of all trades in start..end (end exclusive), in one question.
+
+        A symbol that never had a trade is left out.
+        """
+        ids = await _ask(self._instruments(symbols))
+        found = await read_windows(self._pool, list(ids.values()), start_us, end_us)
+        return {symbol: found[id_] for symbol, id_ in ids.items() if id_ in found}
+
     async def _recent(
         self, symbol: str, base: str, start_us: int, end_us: int | None
     ) -> tuple[list[Candle], Coverage]:
@@ -111,6 +130,13 @@ class RecentReader:
             venue_time=row["time"],
             received_time=row["received"],
         )
+
+    async def _instruments(self, symbols: Sequence[str]) -> dict[str, int]:
+        if unknown := [symbol for symbol in symbols if symbol not in self._ids]:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(INSTRUMENTS, self._venue, unknown)
+            self._ids |= {row["symbol"]: row["id"] for row in rows}
+        return {symbol: self._ids[symbol] for symbol in symbols if symbol in self._ids}
 
     async def _instrument(self, connection: Any, symbol: str) -> int | None:
         if symbol not in self._ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -18,16 +19,20 @@ from msgspec import Struct
 
 from openoutcry.errors import (
     BadRequestError,
+    ForbiddenError,
     NotFoundError,
     OutcryError,
     RateLimitedError,
     StoreUnavailableError,
+    TooManyTriesError,
+    UnauthorizedError,
 )
 
 _BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
 
 _log = structlog.get_logger(__name__)
 
+_PLAIN: Final = {BadRequestError: 400, NotFoundError: 404, ForbiddenError: 403}
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
 _INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
 
@@ -82,20 +87,27 @@ def binance_failure(status: int, headers: dict[str, str] | None = None) -> Respo
 
 
 def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[bytes]:
-    if is_binance(request.url.path) and isinstance(error, StoreUnavailableError):
-        _log.warning("store is not available", path=request.url.path, reason=str(error))
-        return binance_failure(503, {"Retry-After": "1"})
-    if isinstance(error, BadRequestError):
-        return failure(400, str(error))
-    if isinstance(error, NotFoundError):
-        return failure(404, str(error))
+    for kind, status_code in _PLAIN.items():
+        if isinstance(error, kind):
+            return failure(status_code, str(error))
+    if isinstance(error, UnauthorizedError):
+        # RFC 6750: no error code where no credentials were shown.
+        challenge = 'Bearer error="invalid_token"' if error.shown else "Bearer"
+        return failure(401, str(error), {"WWW-Authenticate": challenge})
+    if isinstance(error, TooManyTriesError):
+        return failure(429, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
     if isinstance(error, RateLimitedError):
         wait = str(max(1, round(error.retry_after)))
         return failure(429, "Too many requests, please try again later", {"Retry-After": wait})
     if isinstance(error, StoreUnavailableError):
         _log.warning("store is not available", path=request.url.path, reason=str(error))
-        return failure(503, _UNAVAILABLE, {"Retry-After": "1"})
+        refuse = binance_failure if is_binance(request.url.path) else _unavailable
+        return refuse(503, {"Retry-After": "1"})
     return _on_anything(request, error)
+
+
+def _unavailable(status: int, headers: dict[str, str]) -> Response[bytes]:
+    return failure(status, _UNAVAILABLE, headers)
 
 
 def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -9,6 +9,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Operation, Tag
 
+from openoutcry.web.api.access import SECURITY_SCHEMES
+
 _DESCRIPTION: Final = (
     "Trades kept once, candles right at commit, everything pushed live."
     " Errors have one shape: `success` false and a `message`."
@@ -41,10 +43,13 @@ def openapi_config(version: str) -> OpenAPIConfig:
             JsonRenderPlugin(path=["/", "/openapi.json"]),
             YamlRenderPlugin(path=["/openapi.yaml", "/openapi.yml"]),
         ],
+        components=SECURITY_SCHEMES,
         tags=[
+            Tag(name="accounts", description="Sign-in, sessions and API keys."),
             Tag(name="market data", description="Candles, markets and the gap ledger."),
             Tag(name="Binance-compatible", description="Binance's own paths, shapes and errors."),
             Tag(name="TradingView", description="The charting library's UDF protocol."),
+            Tag(name="prices", description="All markets' prices, from one call upstream."),
             Tag(name="operations", description="Health, status and metrics."),
         ],
     )

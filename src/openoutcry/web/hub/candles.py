@@ -37,6 +37,11 @@ class CandleView:
         self._told: dict[int, LiveCandle] = {}
         self._repairs: dict[int, None] = {}
 
+    @property
+    def coverage(self) -> Coverage:
+        """What was last told of the times in which nothing is missing."""
+        return self._coverage
+
     def start(self, at: int) -> int:
         """Return where a snapshot that shall hold the buckets at and before `at` must start."""
         return self.interval.back(self.interval.floor(at), 1)

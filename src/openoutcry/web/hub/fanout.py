@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
 from openoutcry.web.hub.outbox import (
+    ArrayTopic,
     EveryTopic,
     LatestTopic,
     NewestTopic,
@@ -102,6 +103,18 @@ class Fanout:
             self._move(client, client.group, client.group.topics - {topic})
             client.outbox.forget(topic)
 
+    def rejoin(self, client: Client, topics: frozenset[Topic]) -> None:
+        """Let the client listen to exactly these topics: joins and leaves in one go."""
+        group = client.group
+        if group is None or topics == group.topics:
+            return
+        before = group.topics
+        self._move(client, group, topics)
+        for topic in before - topics:
+            client.outbox.forget(topic)
+        if client.paused:
+            client.outbox.fall_behind(topics - before)
+
     def listened(self, topic: Topic) -> bool:
         """Return whether anybody listens to `topic`."""
         return topic in self._listening
@@ -118,6 +131,14 @@ class Fanout:
     def publish_latest(self, topic: LatestTopic, frame: bytes, key: Hashable = None) -> None:
         """Send a frame that replaces earlier ones of the same key for clients that are behind."""
         topic.note(frame, key)
+        self._pend(topic, frame)
+
+    def publish_array(
+        self, topic: ArrayTopic, frame: bytes, items: Iterable[tuple[Hashable, bytes]]
+    ) -> None:
+        """Send a frame of items with keys; clients that are behind get the latest of each key."""
+        for key, item in items:
+            topic.note(item, key)
         self._pend(topic, frame)
 
     def publish_newest(self, topic: NewestTopic, frame: bytes, items: Iterable[bytes]) -> None:

@@ -17,8 +17,15 @@ import structlog
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.intervals import MINUTE
-from openoutcry.core.keys import candles_channel, market_channel, trades_channel
+from openoutcry.core.keys import (
+    PRICES,
+    TICKERS,
+    candles_channel,
+    market_channel,
+    trades_channel,
+)
 from openoutcry.core.quotes import QuoteMessage
+from openoutcry.core.tickers import Ticker
 from openoutcry.errors import FrameError, StoreUnavailableError
 from openoutcry.model import Side, Trade
 from openoutcry.web.hub import wire
@@ -28,6 +35,7 @@ from openoutcry.web.hub.fanout import Fanout
 from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
 from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.tape import SIZE, Tape
+from openoutcry.web.hub.tickers import TickersFeed
 
 OPEN_SECONDS: Final = 5.0
 """How long a client waits for a snapshot before it is told `unavailable`."""
@@ -53,6 +61,9 @@ class PriceFeed:
         return self.last or b"null"
 
 
+Watcher = Callable[[list[wire.LiveCandle]], None]
+
+
 class CandleFeed:
     """The candles of one symbol and interval."""
 
@@ -60,6 +71,8 @@ class CandleFeed:
         self.channel = channel
         self.topic = LatestTopic()
         self.view = CandleView(channel.length)
+        self.watchers: dict[Watcher, None] = {}
+        """Functions that get every change of a candle, beside the channel's clients."""
 
     @property
     def loaded(self) -> bool:
@@ -100,7 +113,7 @@ class TradeFeed:
         return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
 
 
-Feed = PriceFeed | CandleFeed | TradeFeed
+Feed = PriceFeed | CandleFeed | TradeFeed | TickersFeed
 
 
 class Market:
@@ -117,6 +130,8 @@ class Market:
         self.symbols = tuple(symbols)
         self.every_quote = LatestTopic(keys=max(len(self.symbols), 1))
         self.times: dict[str, int] = {}
+        self.newest_time = 0
+        """The newest time (µs) of a quote of any symbol."""
         self.bad_messages = 0
         self._fanout = fanout
         self._bus = bus
@@ -126,7 +141,7 @@ class Market:
         self._readers = asyncio.Semaphore(READERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._prices = {symbol: PriceFeed(Channel("price", symbol)) for symbol in self.symbols}
-        self._feeds: dict[Channel, CandleFeed | TradeFeed] = {}
+        self._feeds: dict[Channel, CandleFeed | TradeFeed | TickersFeed] = {}
         self._users: dict[Channel, int] = {}
         self._opening: dict[Channel, asyncio.Task[None]] = {}
         for symbol in self.symbols:
@@ -139,10 +154,9 @@ class Market:
         if channel.kind == "price":
             return self._prices[channel.symbol]
         if channel not in self._feeds:
-            self._feeds[channel] = (
-                CandleFeed(channel) if channel.kind == "candle" else TradeFeed(channel, self._clock)
-            )
-            self._bus.want(_bus_channel(channel))
+            self._feeds[channel] = self._make(channel)
+            for name in _bus_channels(channel):
+                self._bus.want(name)
         self._users[channel] = self._users.get(channel, 0) + 1
         return self._feeds[channel]
 
@@ -153,9 +167,17 @@ class Market:
         self._users[channel] -= 1
         if not self._users[channel]:
             del self._users[channel], self._feeds[channel]
-            self._bus.unwant(_bus_channel(channel))
+            for name in _bus_channels(channel):
+                self._bus.unwant(name)
             if opening := self._opening.pop(channel, None):
                 opening.cancel()
+
+    def _make(self, channel: Channel) -> CandleFeed | TradeFeed | TickersFeed:
+        if channel.kind == "candle":
+            return CandleFeed(channel)
+        if channel.kind == "trade":
+            return TradeFeed(channel, self._clock)
+        return TickersFeed(channel, self.symbols, self._clock)
 
     async def opened(self, feed: Feed) -> None:
         """Return when the feed has its snapshot. Raises StoreUnavailableError."""
@@ -167,9 +189,17 @@ class Market:
             opening.add_done_callback(lambda task: self._opened(feed.channel, task))
         await asyncio.shield(opening)
 
+    def last_quote(self, symbol: str) -> bytes | None:
+        """Return a symbol's last quote as JSON, if there was one."""
+        return self._prices[symbol].last
+
     def snapshot(self, feed: Feed) -> bytes:
         """Return the feed's present state as JSON."""
-        return feed.snapshot(self._venue_now())
+        return feed.snapshot(self.venue_now())
+
+    def venue_now(self) -> int:
+        """Return the time at the venue: a replayed market is in its own past."""
+        return self._clock() + self._ahead
 
     # --- for the bus ------------------------------------------------------------------------------
 
@@ -182,7 +212,12 @@ class Market:
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
             elif kind == "trades":
-                self._on_trades(symbol, wire.tape_trades(frames.decode(data)))
+                self._on_trades(symbol, data)
+            elif isinstance(feed := self._feeds.get(_TICKERS), TickersFeed):
+                if kind == TICKERS:
+                    feed.apply(_decode_tickers(data))
+                elif feed.loaded:
+                    self._start(self._reopen(feed))
         except (msgspec.MsgspecError, FrameError, KeyError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
@@ -202,11 +237,13 @@ class Market:
     # --- for the clock ----------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Tell the candles that time alone has closed. Call it about once a second."""
-        now = self._venue_now()
+        """Tell the candles that time alone has closed, and changed tickers. Call it once a second."""
+        now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.loaded:
                 self._tell_candles(feed, feed.view.tick(now))
+            elif isinstance(feed, TickersFeed):
+                feed.tell(self._fanout)
 
     async def aclose(self) -> None:
         """Stop reading snapshots."""
@@ -223,6 +260,7 @@ class Market:
         feed.last, feed.time = data, time
         self._ahead = time - now
         self.times[symbol] = time
+        self.newest_time = max(self.newest_time, time)
         if self._fanout.listened(self.every_quote):
             frame = wire.text_frame(wire.plain_quote(symbol, data))
             self._fanout.publish_latest(self.every_quote, frame, symbol)
@@ -236,6 +274,7 @@ class Market:
             self.bad_messages += 1
             return
         feed = self._prices[symbol]
+        self.newest_time = max(self.newest_time, time)
         if time > feed.time:
             feed.last, feed.time = data, time
             if self._fanout.listened(feed.topic):
@@ -248,7 +287,7 @@ class Market:
     # --- candles ----------------------------------------------------------------------------------
 
     def _on_candles(self, symbol: str, message: BaseCandles) -> None:
-        now = self._venue_now()
+        now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.channel.symbol == symbol:
                 rows = message.rows.get(feed.view.interval.base, ())
@@ -264,13 +303,17 @@ class Market:
                     rows, coverage = await self._store.recent(
                         feed.channel.symbol, interval.base, bucket, interval.next(bucket)
                     )
-                told = feed.view.repair(bucket, rows, coverage, self._venue_now())
+                told = feed.view.repair(bucket, rows, coverage, self.venue_now())
                 self._tell_candles(feed, told)
         except StoreUnavailableError as error:
             log.warning("hub.no_repair", channel=feed.channel.name, error=str(error))
 
     def _tell_candles(self, feed: CandleFeed, candles: list[wire.LiveCandle]) -> None:
-        if not candles or not self._fanout.listened(feed.topic):
+        if not candles:
+            return
+        for watcher in tuple(feed.watchers):
+            watcher(candles)
+        if not self._fanout.listened(feed.topic):
             return
         stamp = wire.timestamp(self._clock())
         for live in candles:
@@ -279,9 +322,10 @@ class Market:
 
     # --- trades -----------------------------------------------------------------------------------
 
-    def _on_trades(self, symbol: str, trades: list[wire.TapeTrade]) -> None:
+    def _on_trades(self, symbol: str, data: bytes) -> None:
         feed = self._feeds.get(Channel("trade", symbol))
         if isinstance(feed, TradeFeed):
+            trades = wire.tape_trades(frames.decode(data))
             self._tell_trades(feed, feed.tape.apply(trades))
 
     def _tell_trades(self, feed: TradeFeed, trades: list[wire.TapeTrade]) -> None:
@@ -291,29 +335,33 @@ class Market:
 
     # --- opening ----------------------------------------------------------------------------------
 
-    async def _open(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _open(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                await self._bus.heard(_bus_channel(feed.channel))
+                for name in _bus_channels(feed.channel):
+                    await self._bus.heard(name)
                 await self._load(feed)
         except TimeoutError:
             raise StoreUnavailableError(f"No snapshot within {OPEN_SECONDS:g} s.") from None
 
-    async def _reopen(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _reopen(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             await self._open(feed)
         except StoreUnavailableError as error:
             log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
 
-    async def _load(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _load(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+        if isinstance(feed, TickersFeed):
+            feed.load(await self._bus.known_tickers())
+            return
         symbol = feed.channel.symbol
         # A quiet or replayed market's newest candles are as old as its last quote.
-        at = self._prices[symbol].time or self._venue_now()
+        at = self._prices[symbol].time or self.venue_now()
         async with self._readers:
             if isinstance(feed, CandleFeed):
-                start = feed.view.start(min(at, self._venue_now()))
+                start = feed.view.start(min(at, self.venue_now()))
                 rows, coverage = await self._store.recent(symbol, feed.view.interval.base, start)
-                told = feed.view.load(rows, coverage, start, self._venue_now())
+                told = feed.view.load(rows, coverage, start, self.venue_now())
                 self._tell_candles(feed, told)
             else:
                 since = at - TAPE_MINUTES * MINUTE
@@ -332,14 +380,13 @@ class Market:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _venue_now(self) -> int:
-        """Return the time at the venue: a replayed market is in its own past."""
-        return self._clock() + self._ahead
 
-
-def _bus_channel(channel: Channel) -> str:
+def _bus_channels(channel: Channel) -> tuple[str, ...]:
+    """Return what of the bus a channel is made of; `prices` tells when REST has brought new tickers."""
+    if channel.kind == "tickers":
+        return TICKERS, PRICES
     name = candles_channel if channel.kind == "candle" else trades_channel
-    return name(channel.symbol)
+    return (name(channel.symbol),)
 
 
 def _tape_trade(trade: Trade) -> wire.TapeTrade:
@@ -349,5 +396,7 @@ def _tape_trade(trade: Trade) -> wire.TapeTrade:
     return wire.TapeTrade(trade.trade_id, text)
 
 
+_TICKERS = Channel("tickers")
+_decode_tickers = msgspec.json.Decoder(list[Ticker]).decode
 _decode_quote = msgspec.json.Decoder(QuoteMessage).decode
 _decode_candles = msgspec.json.Decoder(BaseCandles).decode

@@ -80,6 +80,19 @@ class LatestTopic:
         return Owed(frames, self._count - cursor - len(frames))
 
 
+class ArrayTopic(LatestTopic):
+    """Keeps the latest item of each key; `compose` makes one frame of some of them."""
+
+    def __init__(self, compose: Callable[[list[bytes]], bytes], keys: int = KEYS) -> None:
+        super().__init__(keys)
+        self._compose = compose
+
+    def owed(self, cursor: int) -> Owed:
+        """Return one frame of the items that changed since, or none."""
+        owed = super().owed(cursor)
+        return Owed([self._compose(owed.frames)] if owed.frames else [], owed.left_out)
+
+
 class NewestTopic:
     """Keeps the newest items; `compose` makes one frame of some of them and the number skipped."""
 

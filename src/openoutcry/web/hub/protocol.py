@@ -20,7 +20,7 @@ Id = str | int | None
 
 
 class CloseCode(IntEnum):
-    """Why the hub closes a connection; below 3500 the client may come back."""
+    """Why the hub closes a connection; in 3000 to 3499 the client may come back."""
 
     SHUTDOWN = 3001
     SLOW = 3008
@@ -28,6 +28,7 @@ class CloseCode(IntEnum):
     BAD_PROTOCOL = 3501
     FORCED = 3503
     TOO_MANY_SUBSCRIPTIONS = 3505
+    TOO_MANY_MESSAGES = 1008
 
 
 REASONS: Final = {
@@ -37,6 +38,7 @@ REASONS: Final = {
     CloseCode.BAD_PROTOCOL: "not the protocol",
     CloseCode.FORCED: "closed by an operator",
     CloseCode.TOO_MANY_SUBSCRIPTIONS: "too many subscriptions",
+    CloseCode.TOO_MANY_MESSAGES: "too many messages",
 }
 
 MAX_SUBSCRIPTIONS: Final = 512

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
-from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,31 +18,30 @@ from urllib.parse import urlsplit
 import structlog
 from msgspec import Struct
 from picows import (
-    WSFrame,
     WSListener,
-    WSMsgType,
-    WSTransport,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
     ws_create_server,
 )
 
-from openoutcry.web.hub import protocol, wire
+from openoutcry.venues.binance_server import parse_target
+from openoutcry.web.hub import protocol
+from openoutcry.web.hub.binance import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS, BinanceTalk
+from openoutcry.web.hub.binance_market import BinanceMarket
+from openoutcry.web.hub.connection import CLOSE_SECONDS, Connection, Talk
 from openoutcry.web.hub.fanout import Client, Fanout
 from openoutcry.web.hub.market import Market
 from openoutcry.web.hub.meter import Meter
-from openoutcry.web.hub.outbox import OWN_BYTES, Outbox
-from openoutcry.web.hub.protocol import REASONS, CloseCode
+from openoutcry.web.hub.outbox import OWN_BYTES
+from openoutcry.web.hub.protocol import CloseCode
 from openoutcry.web.hub.session import Session
 from openoutcry.web.hub.sources import Bus, Snapshots
+from openoutcry.web.hub.talks import AppTalk, Pace, PlainTalk
 
 APP_PATH: Final = "/api/v1/ws/app"
-NAME: Final = "OpenOutcry"
-UNSENT_BYTES: Final = 128 * 1024
-"""What the kernel may hold unsent for one client: past that, conflation is ours."""
-CLOSE_SECONDS: Final = 2.0
-"""How long a closed connection may take to answer and drain before it is cut."""
+BINANCE_MESSAGES: Final = 50
+"""Messages that a Binance client may send in one second; Binance itself takes five."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,126 +59,10 @@ class HubOptions(Struct, frozen=True, kw_only=True):
     outbox_bytes: int = OWN_BYTES
     ping_seconds: float = 25.0
     pong_seconds: float = 10.0
-
-
-class Connection(WSListener):
-    """One socket. On the root path there is no session: the client only listens."""
-
-    def __init__(self, server: Server, *, app: bool) -> None:
-        self._server = server
-        self._app = app
-        self._parts: list[bytes] = []
-        self._inbox: deque[bytes] = deque()
-        self._closing = False
-        self.heard = self.pinged = 0.0
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Let the client in and greet it."""
-        server = self._server
-        self._transport = transport
-        raw = transport.underlying_transport
-        _tune(raw.get_extra_info("socket"))
-        self._client = Client(
-            # Without the checks of `write` where the transport offers that: the frames are our own.
-            getattr(raw, "write_nocheck", raw.write),
-            lambda: self.close(CloseCode.SLOW),
-            Outbox(server.options.outbox_bytes),
-        )
-        self._session = Session(
-            self._client,
-            server.fanout,
-            server.market,
-            clock=server.clock,
-            close=self.close,
-            max_subscriptions=server.options.max_subscriptions,
-        )
-        server.fanout.add(self._client)
-        server.opened(self)
-        if self._app:
-            self._session.start(NAME, server.options.ping_seconds)
-        else:
-            hello = protocol.connected_plain(NAME, server.options.symbols)
-            server.fanout.send(self._client, wire.text_frame(hello))
-            server.fanout.join(self._client, server.market.every_quote)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame: assemble messages, answer pings, see the client off."""
-        kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
-            if not self._closing:
-                self._end(0)
-                transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        elif self._closing:
-            return
-        elif kind == WSMsgType.PONG:
-            self.pinged = 0.0
-        elif kind == WSMsgType.PING:
-            self._server.fanout.send(self._client, wire.pong_frame(frame.get_payload_as_bytes()))
-        elif kind == WSMsgType.BINARY or (kind == WSMsgType.TEXT) == bool(self._parts):
-            self.close(CloseCode.BAD_PROTOCOL)
-        else:
-            self._on_part(frame.get_payload_as_bytes(), whole=bool(frame.fin))
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  (picows' name)
-        """Forget the client."""
-        self._end(0)
-        self._server.gone(self)
-
-    def pause_writing(self) -> None:
-        """Say nothing more while the socket is full, and ask for nothing more to answer."""
-        if not self._closing:
-            self._server.fanout.pause(self._client)
-            self._transport.underlying_transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Catch up when the socket has drained, then answer what was asked meanwhile."""
-        if self._closing:
-            return
-        self._server.fanout.resume(self._client)
-        while self._inbox and not self._client.paused and not self._closing:
-            self._receive(self._inbox.popleft())
-        if not self._client.paused and not self._closing:
-            self._transport.underlying_transport.resume_reading()
-
-    def ping(self, now: float) -> None:
-        """Ask whether the client is there."""
-        self.heard = self.pinged = now
-        self._server.fanout.send(self._client, wire.ping_frame())
-
-    def close(self, code: CloseCode) -> None:
-        """Say why and close; cut the connection if that is not taken in time."""
-        if self._closing:
-            return
-        self._end(code)
-        self._transport.send_close(int(code), REASONS[code])  # type: ignore[arg-type]
-        loop = asyncio.get_running_loop()
-        loop.call_later(CLOSE_SECONDS, self._transport.disconnect, False)
-
-    def _end(self, code: int) -> None:
-        if not self._closing:
-            self._closing = True
-            self._server.meter.closed[code] += 1
-            self._session.stop()
-            self._server.fanout.remove(self._client)
-            self._inbox.clear()
-
-    def _on_part(self, part: bytes, *, whole: bool) -> None:
-        self._parts.append(part)
-        if sum(map(len, self._parts)) > self._server.options.max_message:
-            self.close(CloseCode.BAD_PROTOCOL)
-        elif whole:
-            message = b"".join(self._parts)
-            self._parts.clear()
-            if self._client.paused:
-                self._inbox.append(message)  # bounded: reading is paused, this was read already
-            else:
-                self._receive(message)
-
-    def _receive(self, message: bytes) -> None:
-        self._server.meter.commands += 1
-        if self._app:
-            self._session.receive(message)
+    binance_messages: int = BINANCE_MESSAGES
+    binance_ping_seconds: float = PING_SECONDS
+    binance_pong_seconds: float = PONG_SECONDS
+    replay: bool = False
 
 
 class Server:
@@ -191,7 +72,11 @@ class Server:
         self.options = options
         self.meter = meter
         self.fanout = Fanout(asyncio.get_running_loop().call_soon)
+        self.outbox_bytes = options.outbox_bytes
         self.market = Market(options.symbols, self.fanout, bus, store, self.clock)
+        self.binance = BinanceMarket(
+            self.fanout, self.market, bus, store, self.clock, replay=options.replay
+        )
         self._connections: set[Connection] = set()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -233,7 +118,7 @@ class Server:
             backlog=4096,
             logger_name=quiet,
         )
-        bus = asyncio.create_task(self._bus.run(self.market))
+        bus = asyncio.create_task(self._bus.run(self.binance))
         watch = asyncio.create_task(self._watch())
         stopped = asyncio.create_task(stop.wait())
         log.info("hub.listening", host=self.options.host, port=self.options.port)
@@ -246,10 +131,13 @@ class Server:
             for task in (bus, watch, stopped):
                 task.cancel()
             await asyncio.gather(bus, watch, stopped, return_exceptions=True)
+            await self.binance.aclose()
             await self.market.aclose()
             await self._close_all()
 
     async def _close_all(self) -> None:
+        for connection in tuple(self._connections):
+            connection.farewell()
         self.fanout.flush()
         for connection in tuple(self._connections):
             connection.close(CloseCode.SHUTDOWN)
@@ -270,16 +158,14 @@ class Server:
             self.meter.lag = max(now - due, self.meter.lag * 0.8)
             due = now + step
             for connection in tuple(self._connections):
-                if connection.pinged and now - connection.pinged > options.pong_seconds:
-                    connection.close(CloseCode.NO_PONG)
-                elif not connection.pinged and now - connection.heard >= options.ping_seconds:
-                    connection.ping(now)
+                connection.watch(now)
             self.market.tick()
+            self.binance.second()
 
     def _route(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
-        path = request.path.decode("latin-1").partition("?")[0]
-        if path not in ("/", APP_PATH):
-            return self._refuse(404, f"There is nothing at {path}; try / or {APP_PATH}.")
+        begin = self._talk(request.path.decode("latin-1"))
+        if begin is None:
+            return self._refuse(404, f"There is nothing here; try /, {APP_PATH}, /ws or /stream.")
         headers = request.headers
         if not is_allowed(headers.get("Origin"), headers.get("Host"), self.options.allowed_origins):
             return self._refuse(403, "This origin may not connect; see allowed_origins.")
@@ -289,7 +175,39 @@ class Server:
         tokens = headers.get("Connection", "").lower().replace(" ", "").split(",")
         if "upgrade" in tokens:
             headers["Connection"] = "Upgrade"
-        return Connection(self, app=path == APP_PATH)
+        return Connection(self, begin)
+
+    def _talk(self, target: str) -> Callable[[Connection, Client], Talk] | None:
+        """Return what makes the talk of a path; None: there is nothing."""
+        path = target.partition("?")[0]
+        options = self.options
+        if path in ("/", APP_PATH):
+            pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
+            if path == "/":
+                return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
+            return lambda connection, client: AppTalk(
+                Session(
+                    client,
+                    self.fanout,
+                    self.market,
+                    clock=self.clock,
+                    close=connection.close,
+                    max_subscriptions=options.max_subscriptions,
+                ),
+                pace,
+            )
+        opening = parse_target(target)
+        if opening is None:
+            return None
+        pace = Pace(options.binance_ping_seconds, options.binance_pong_seconds, MAX_MESSAGE)
+        return lambda _, client: BinanceTalk(
+            client,
+            self.fanout,
+            self.binance,
+            opening,
+            pace=pace,
+            rate=options.binance_messages,
+        )
 
     def _refuse(self, status: int, reason: str) -> WSUpgradeResponseWithListener:
         self.meter.refused += 1
@@ -318,9 +236,3 @@ async def serve(
 ) -> None:
     """Run a hub until `stop` is set. `meter.status` tells how it is doing."""
     await Server(options, bus, store, meter).run(stop)
-
-
-def _tune(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

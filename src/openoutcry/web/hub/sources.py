@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -12,10 +13,13 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.valkey.client import connect
+from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.core.coverage import Coverage
-from openoutcry.core.keys import LAST_QUOTES
+from openoutcry.core.keys import LAST_BOOKS, LAST_QUOTES
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Trade
+from openoutcry.venues.binance_server_data import Bar, Print
+from openoutcry.web.hub.tickers import KnownTickers
 
 CHECK_SECONDS: Final = 5.0
 """How often a quiet connection is asked whether it is there."""
@@ -40,6 +44,22 @@ class Snapshots(Protocol):
 
     async def newest_trades(self, symbol: str, since_us: int, count: int) -> list[Trade]:
         """Return the newest `count` trades since `since_us`, by ascending id."""
+
+    async def trades_between(
+        self, symbol: str, first: int, last: int, since_us: int, until_us: int
+    ) -> list[Trade]:
+        """Return the trades with the ids first..last made in since..until, by ascending id."""
+
+    async def newest(self, symbols: Sequence[str]) -> Mapping[str, Print]:
+        """Return the newest trade of each symbol that ever had one."""
+
+    async def windows(
+        self, symbols: Sequence[str], start_us: int, end_us: int
+    ) -> Mapping[str, Bar]:
+        """Return by symbol the bar of all trades in start..end (end exclusive).
+
+        A symbol that never had a trade is left out.
+        """
 
 
 class Sink(Protocol):
@@ -70,6 +90,12 @@ class Bus(Protocol):
 
     async def last_quotes(self) -> dict[str, bytes]:
         """Return the last quote of each symbol. Raises StoreUnavailableError."""
+
+    async def last_books(self, symbols: Sequence[str]) -> list[bytes]:
+        """Return the last best prices of those symbols that have them. Raises the same."""
+
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return every ticker as it is kept, if any is. Raises the same."""
 
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""
@@ -114,6 +140,24 @@ class ValkeyBus:
         except (RedisError, OSError) as error:
             raise StoreUnavailableError(f"Valkey: {error}") from error
         return {symbol.decode(): quote for symbol, quote in found.items()}
+
+    async def last_books(self, symbols: Sequence[str]) -> list[bytes]:
+        """Return the last best prices of those symbols that have them. Raises the same."""
+        try:
+            found: list[Any] = await self._valkey.hmget(LAST_BOOKS, list(symbols))
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"Valkey: {error}") from error
+        return [book for book in found if book is not None]
+
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return every ticker as it is kept, the stream's or those of REST, whichever are newer."""
+        board = PriceBoard(self._valkey)
+        now = time.time()
+        stream, shared = await board.read_stream(), await board.read()
+        heard = now - stream[1] if stream else 0.0
+        if shared is not None and shared.time > heard:
+            return KnownTickers(shared.tickers, int(shared.time * 1e6), "rest")
+        return KnownTickers(stream[0], int(heard * 1e6), "stream") if stream else None
 
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""

@@ -42,9 +42,9 @@ def text_frame(payload: bytes) -> bytes:
     return _header(_FINAL_TEXT, len(payload)) + payload
 
 
-def ping_frame() -> bytes:
-    """Return a ping without payload."""
-    return _header(_FINAL_PING, 0)
+def ping_frame(payload: bytes = b"") -> bytes:
+    """Return a ping of `payload`."""
+    return _header(_FINAL_PING, len(payload)) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:

@@ -1,7 +1,7 @@
 /** Find a symbol by typing: a combobox over the list of what is offered. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Sheet } from "./Sheet.tsx";
+import { Sheet } from "../app/Sheet.tsx";
 import { type MarketSymbol, pairOf } from "../state/config.ts";
 import { matching } from "../state/search.ts";
 

@@ -1,0 +1,100 @@
+/** Signing in and out. */
+
+import { ApiError } from "@openoutcry/client";
+import { useRef, useState } from "preact/hooks";
+import { Sheet } from "./Sheet.tsx";
+import type { SignedIn } from "../state/account.ts";
+
+interface Props {
+  readonly signedIn: SignedIn;
+}
+
+export function AccountButton({ signedIn }: Props) {
+  const account = signedIn.account.value;
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      data-signed-in={account !== null}
+      data-testid="account"
+      aria-haspopup="dialog"
+      aria-label={account ? `Signed in as ${account.name}` : "Sign in"}
+      title={account ? account.name : "Sign in"}
+      onClick={() => void (signedIn.asking.value = true)}
+    >
+      {account ? (
+        <span aria-hidden="true">{account.name.slice(0, 1).toUpperCase()}</span>
+      ) : (
+        <svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="8.5" r="3.5" /><path d="M5 20c.6-3.8 3.4-6 7-6s6.4 2.2 7 6" /></svg>
+      )}
+    </button>
+  );
+}
+
+export function AccountSheet({ signedIn }: Props) {
+  const close = (): void => void (signedIn.asking.value = false);
+  const account = signedIn.account.value;
+  return (
+    <Sheet label={account ? "Account" : "Sign in"} onClose={close}>
+      <header class="sheet-head">
+        <h2>{account ? account.name : "Sign in"}</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={close}>✕</button>
+      </header>
+      {account ? (
+        <div class="form">
+          <p class="form-note">{account.role === "admin" ? "Administrator" : "User"}. Signed in until this tab is closed.</p>
+          <button
+            type="button"
+            class="button"
+            autofocus
+            onClick={() => {
+              void signedIn.auth.signOut();
+              close();
+            }}
+          >
+            Sign out
+          </button>
+        </div>
+      ) : (
+        <SignInForm signedIn={signedIn} onDone={close} />
+      )}
+    </Sheet>
+  );
+}
+
+function SignInForm({ signedIn, onDone }: Props & { onDone(): void }) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+
+  const onSubmit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (busy || !form.current) return;
+    const fields = new FormData(form.current);
+    setBusy(true);
+    setProblem(null);
+    try {
+      await signedIn.auth.signIn(String(fields.get("username")).trim(), String(fields.get("password")));
+      onDone();
+    } catch (error) {
+      setProblem(error instanceof ApiError ? error.message : "Something unexpected went wrong.");
+      setBusy(false);
+      form.current?.querySelector<HTMLInputElement>("[name=password]")?.select();
+    }
+  };
+
+  return (
+    <form class="form" ref={form} onSubmit={(event) => void onSubmit(event)} aria-busy={busy}>
+      <label>
+        <span>Name</span>
+        <input name="username" type="text" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus />
+      </label>
+      <label>
+        <span>Password</span>
+        <input name="password" type="password" autocomplete="current-password" required aria-describedby={problem ? "sign-in-problem" : undefined} />
+      </label>
+      {problem && <p class="form-problem" id="sign-in-problem" role="alert">{problem}</p>}
+      <button type="submit" class="button" disabled={busy}>{busy ? "Signing in…" : "Sign in"}</button>
+    </form>
+  );
+}

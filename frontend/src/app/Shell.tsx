@@ -1,0 +1,75 @@
+/** What stays while pages come and go: the bar at the top, its navigation, and the sheets. */
+
+import { useEffect, useState } from "preact/hooks";
+import { AccountButton, AccountSheet } from "./Account.tsx";
+import { ConnectionPill } from "./ConnectionPill.tsx";
+import { HelpSheet } from "./HelpSheet.tsx";
+import { listenForKeys } from "./keys.ts";
+import { Nav } from "./Nav.tsx";
+import { load, type Page } from "./pages.ts";
+import type { Desk } from "../state/desk.ts";
+import type { PageName } from "../state/route.ts";
+
+type Shown = { readonly name: PageName; readonly page: Page | null; readonly failed: boolean };
+
+export function Shell({ desk }: { readonly desk: Desk }) {
+  const [helping, setHelping] = useState(false);
+  const name = desk.route.page.value;
+  const { page, failed } = usePage(desk, name);
+  useEffect(() => listenForKeys({ "?": () => setHelping(true) }), []);
+  return (
+    <div class="page" data-page={name}>
+      <header class="top">
+        <h1 class="brand">
+          <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M5 9.5v5M10 6.5v11M15 3.5v17M20 9.5v5" /></svg>
+          <span>OpenOutcry</span>
+        </h1>
+        <Nav desk={desk} />
+        {page && <page.Tools />}
+        <ConnectionPill hub={desk.hub} />
+        <AccountButton signedIn={desk.signedIn} />
+        <button type="button" class="icon-button" onClick={() => setHelping(true)} aria-haspopup="dialog" aria-label="Keyboard shortcuts">?</button>
+      </header>
+      {page ? <page.Main /> : <Waiting failed={failed} />}
+      {helping && <HelpSheet onClose={() => setHelping(false)} />}
+      {desk.signedIn.asking.value && <AccountSheet signedIn={desk.signedIn} />}
+    </div>
+  );
+}
+
+/** The page of that name, once its code is there. */
+function usePage(desk: Desk, name: PageName): Shown {
+  const [shown, setShown] = useState<Shown>({ name, page: null, failed: false });
+  useEffect(() => {
+    let page: Page | null = null;
+    let gone = false;
+    load(name).then(
+      (start) => {
+        if (gone) return;
+        page = start(desk);
+        setShown({ name, page, failed: false });
+      },
+      () => {
+        if (!gone) setShown({ name, page: null, failed: true });
+      },
+    );
+    return () => {
+      gone = true;
+      page?.stop();
+    };
+  }, [desk, name]);
+  return shown.name === name ? shown : { name, page: null, failed: false };
+}
+
+function Waiting({ failed }: { readonly failed: boolean }) {
+  if (!failed) return <main class="stage" aria-busy="true" />;
+  return (
+    <main class="stage single">
+      <div class="notice" role="alert" data-testid="page-error">
+        <h2>This page could not be loaded</h2>
+        <p>The server may have been updated while the page was open.</p>
+        <button type="button" class="button" onClick={() => location.reload()}>Reload</button>
+      </div>
+    </main>
+  );
+}

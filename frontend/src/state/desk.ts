@@ -1,0 +1,40 @@
+/** What all pages share: the configuration, the connection, who is signed in, and what was last shown. */
+
+import { type Signal, signal } from "@preact/signals";
+import { SignedIn } from "./account.ts";
+import type { Config } from "./config.ts";
+import { readHash, type View } from "./hash.ts";
+import { Hub } from "./hub.ts";
+import { MarketsFeed } from "./markets.ts";
+import { Ranking } from "./ranking.ts";
+import { followRoute, type Route } from "./route.ts";
+
+export class Desk {
+  readonly hub: Hub;
+  readonly route: Route;
+  readonly signedIn = new SignedIn();
+  /** The chart that is shown, or was shown last. */
+  readonly view: Signal<View>;
+  /** Kept here so that coming back from a chart finds the list as it was left. */
+  readonly markets: MarketsFeed;
+  readonly ranking: Ranking;
+
+  constructor(readonly config: Config) {
+    this.hub = new Hub(config.hubUrl);
+    this.route = followRoute();
+    this.view = signal(readHash(this.route.page.value === "chart" ? location.hash : "", symbolsOf(config), config.intervals));
+    this.markets = new MarketsFeed(this.hub.connection);
+    this.ranking = new Ranking(this.markets);
+  }
+
+  stop(): void {
+    this.ranking.stop();
+    this.markets.stop();
+    this.route.stop();
+    this.hub.stop();
+  }
+}
+
+export function symbolsOf(config: Config): readonly string[] {
+  return config.symbols.map(({ symbol }) => symbol);
+}

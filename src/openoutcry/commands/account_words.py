@@ -1,0 +1,143 @@
+"""`outcry user …` and `outcry key …` as they are said on the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from openoutcry.commands.options import DataDir, overrides
+
+user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may sign in.")
+key = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys of users.")
+
+Name = Annotated[str, typer.Argument(help="The user's name, in any case.")]
+
+
+@user.command(name="add")
+def user_add(
+    name: Name,
+    role: Annotated[str, typer.Option(help="admin or user.")] = "user",
+    data_dir: DataDir = None,
+) -> None:
+    """Add a user.
+
+    The password is asked for twice; without a terminal it is the first line of standard input.
+
+    \b
+    outcry user add ada --role admin
+    outcry user add bob < password.txt
+    """
+    from openoutcry.commands import accounts as command
+
+    command.add(overrides(data_dir), name, role)
+
+
+@user.command(name="list")
+def user_list(data_dir: DataDir = None) -> None:
+    """Show every user.
+
+    \b
+    outcry user list
+    """
+    from openoutcry.commands import accounts as command
+
+    command.show_users(overrides(data_dir))
+
+
+@user.command(name="disable")
+def user_disable(name: Name, data_dir: DataDir = None) -> None:
+    """Shut a user out.
+
+    Every session ends and API keys are refused, within five seconds.
+
+    \b
+    outcry user disable bob
+    """
+    from openoutcry.commands import accounts as command
+
+    command.enable(overrides(data_dir), name, enabled=False)
+
+
+@user.command(name="enable")
+def user_enable(name: Name, data_dir: DataDir = None) -> None:
+    """Let a disabled user in again.
+
+    API keys that were not revoked work again.
+
+    \b
+    outcry user enable bob
+    """
+    from openoutcry.commands import accounts as command
+
+    command.enable(overrides(data_dir), name, enabled=True)
+
+
+@user.command(name="password")
+def user_password(name: Name, data_dir: DataDir = None) -> None:
+    """Give a user another password.
+
+    It is asked for as `outcry user add` does. Every session of the user ends, API keys stay.
+
+    \b
+    outcry user password bob
+    """
+    from openoutcry.commands import accounts as command
+
+    command.password(overrides(data_dir), name)
+
+
+@key.command(name="create")
+def key_create(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Whose key it is to be.")],
+    label: Annotated[str, typer.Option("--name", help="What to call the key.")],
+    scopes: Annotated[
+        str, typer.Option(help="What it may do: read, trade, admin; read always.")
+    ] = "read",
+    days: Annotated[int | None, typer.Option(help="Days that it is good for [for good].")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API key and print it.
+
+    This once: only its hash is kept.
+
+    \b
+    outcry key create ada --name "price bot"
+    outcry key create ada --name laptop --scopes read,trade,admin --days 90
+    """
+    from openoutcry.commands import accounts as command
+
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    command.create_key(overrides(data_dir), name, label, wanted, days)
+
+
+@key.command(name="list")
+def key_list(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Whose keys.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Show a user's API keys, without their secrets.
+
+    \b
+    outcry key list ada
+    """
+    from openoutcry.commands import accounts as command
+
+    command.show_keys(overrides(data_dir), name)
+
+
+@key.command(name="revoke")
+def key_revoke(
+    prefix: Annotated[
+        str, typer.Argument(metavar="PREFIX", help="What stands between ok_ and the secret.")
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Revoke an API key for good.
+
+    \b
+    outcry key revoke 3fQ0aTnYbZ1kX
+    """
+    from openoutcry.commands import accounts as command
+
+    command.revoke_key(overrides(data_dir), prefix)

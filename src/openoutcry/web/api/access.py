@@ -1,0 +1,133 @@
+"""Who may do what: the dependencies that protect a route.
+
+A handler is protected by declaring one of them:
+
+- `user: AsUser`: signed in, or with an API key; for anything but GET and HEAD the key needs the scope
+  `trade`.
+- `admin: AsUser`: the same, of an admin; a key needs the scope `admin`.
+- `signed_in: SignedIn`: signed in by password, not by a key: for what a stolen key must not do, such
+  as making further keys.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final, TypeAlias
+
+from litestar import Request
+from litestar.config.app import AppConfig
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Components, SecurityScheme
+
+from openoutcry.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from openoutcry.model import Role, Scope, User
+from openoutcry.services.identity import Identities, Identity
+from openoutcry.web.api.errors import ErrorBody
+
+KEY_HEADER: Final = "X-API-Key"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITHOUT: Final = (
+    f"Sign in: send `Authorization: Bearer <access token>`, or an API key as `{KEY_HEADER}: ok_…`."
+)
+
+SECURITY_SCHEMES: Final = Components(
+    security_schemes={
+        "bearer": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="An access token of `POST /api/v1/auth/token`; an API key will do as well.",
+        ),
+        "apiKey": SecurityScheme(
+            type="apiKey",
+            name=KEY_HEADER,
+            security_scheme_in="header",
+            description="An API key, `ok_<prefix>_<secret>`.",
+        ),
+    }
+)
+
+AsUser: TypeAlias = NamedDependency[User]
+SignedIn: TypeAlias = NamedDependency[Identity]
+Asked: TypeAlias = Request[Any, Any, Any]
+
+
+def access_dependencies(identities: Identities) -> dict[str, Provide]:
+    """Return the application's dependencies `user`, `admin` and `signed_in`."""
+
+    async def user(request: Asked) -> User:
+        identity = await _identify(request, identities)
+        if request.method not in _SAFE:
+            _need(identity, Scope.TRADE)
+        return identity.user
+
+    async def admin(request: Asked) -> User:
+        identity = await _identify(request, identities)
+        if identity.user.role is not Role.ADMIN:
+            raise ForbiddenError("This is for admins; sign in as one.")
+        _need(identity, Scope.ADMIN)
+        return identity.user
+
+    async def signed_in(request: Asked) -> Identity:
+        identity = await _identify(request, identities)
+        if not identity.session:
+            raise ForbiddenError("An API key cannot do this; sign in with name and password.")
+        return identity
+
+    return {"user": Provide(user), "admin": Provide(admin), "signed_in": Provide(signed_in)}
+
+
+def say_who_may(config: AppConfig) -> AppConfig:
+    """Say of each handler in the OpenAPI document whether and how one has to sign in."""
+    for handler in config.route_handlers:
+        if not isinstance(handler, HTTPRouteHandler):
+            continue
+        wants = set(inspect.signature(handler.fn).parameters)
+        if not wants & {"user", "admin", "signed_in"}:
+            continue
+        bearer: dict[str, list[str]] = {"bearer": []}
+        handler.security = [bearer] if "signed_in" in wants else [bearer, {"apiKey": []}]
+        refusals = {
+            400: "The request is not right",
+            401: "Not signed in, or by something that is not valid",
+            403: "Not allowed",
+        }
+        handler.responses = {
+            **{
+                status: ResponseSpec(ErrorBody, description=text, generate_examples=False)
+                for status, text in refusals.items()
+            },
+            **(handler.responses or {}),
+        }
+    return config
+
+
+def shown_credential(request: Asked) -> str | None:
+    """Return the token or key that came with a request, None without one.
+
+    Raises UnauthorizedError for another kind of Authorization, BadRequestError for two credentials.
+    """
+    bearer = request.headers.get("authorization")
+    key = request.headers.get(KEY_HEADER)
+    if bearer is not None and key is not None:
+        raise BadRequestError(f"Send Authorization or {KEY_HEADER}, not both.")
+    if bearer is None:
+        return key
+    scheme, _, token = bearer.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthorizedError(_WITHOUT)
+    return token.strip()
+
+
+async def _identify(request: Asked, identities: Identities) -> Identity:
+    shown = shown_credential(request)
+    if shown is None:
+        raise UnauthorizedError(_WITHOUT, shown=False)
+    return await identities.of(shown)
+
+
+def _need(identity: Identity, scope: Scope) -> None:
+    if scope not in identity.scopes:
+        raise ForbiddenError(f"The API key lacks the scope `{scope}`; make one that has it.")

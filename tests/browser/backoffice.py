@@ -1,0 +1,134 @@
+"""Accounts and the aggregator's figures, as far as pages need them: names, tokens, a cache to clear."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aiohttp import web
+
+PASSWORD = "correct horse"  # noqa: S105 - of made-up people
+ROLES = {"ada": "admin", "bob": "user"}
+ENTRIES = (("tickers", 3012), ("symbol:BTCUSDT", 1))
+
+
+class BackOffice:
+    """Attributes may be changed from any thread at any time."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.cleared = 0
+        self.source = "stream"
+        self.breaker = "closed"
+        self.blocked = 0.0
+        self.last_error: str | None = None
+        self.access: dict[str, str] = {}
+        self.refresh: dict[str, str] = {}
+        self._count = 0
+        self._since = time.time()
+        self._emptied = False
+
+    def expire(self) -> None:
+        """Let every access token run out; refresh tokens stay good."""
+        self.access.clear()
+
+    def revoke(self) -> None:
+        """End every session."""
+        self.access.clear()
+        self.refresh.clear()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of the API."""
+        return [
+            web.post("/api/v1/auth/token", self._token),
+            web.post("/api/v1/auth/refresh", self._refresh),
+            web.get("/api/v1/auth/me", self._me),
+            web.post("/api/v1/auth/sign-out", self._sign_out),
+            web.get("/api/admin/price-cache-stats", self._stats),
+            web.post("/api/admin/price-cache-stats", self._clear),
+        ]
+
+    async def _token(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        if said["name"] not in ROLES or said["password"] != PASSWORD:
+            return _refuse(401, "The name or the password is wrong.")
+        return self._tokens(said["name"])
+
+    async def _refresh(self, request: web.Request) -> web.Response:
+        name = self.refresh.pop((await request.json())["refreshToken"], None)
+        return self._tokens(name) if name else _refuse(401, "Sign in again: this session is over.")
+
+    async def _me(self, request: web.Request) -> web.Response:
+        name = self._who(request)
+        if name is None:
+            return _refuse(401, "Sign in first.")
+        return web.json_response({"id": len(name), "name": name, "role": ROLES[name]})
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        name = self._who(request)
+        if name is None:
+            return _refuse(401, "Sign in first.")
+        self.revoke()
+        return web.json_response({"ended": 1})
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        return self._refusal(request) or web.json_response(self._figures())
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        cleared = self._figures()
+        self.cleared += 1
+        self._emptied = True
+        return web.json_response({"success": True, "cleared": cleared})
+
+    def _figures(self) -> dict[str, Any]:
+        age = time.time() - self._since
+        entries = [
+            {
+                "key": key,
+                "age": f"{int(age) % 10}s",
+                "requestsServed": int(age * 700),
+                "symbolCount": n,
+            }
+            for key, n in (() if self._emptied else ENTRIES)
+        ]
+        return {
+            "cacheSize": len(entries),
+            "activeFetches": 0,
+            "entries": entries,
+            "source": self.source,
+            "breaker": self.breaker,
+            "upstreamCallsLastMinute": 2 + int(age) % 5,
+            "usedWeight": 240 + int(age) % 60,
+            "weightLimit": 1200,
+            "weightBlockedSeconds": self.blocked,
+            "streamAge": 0.4,
+            "switches": int(self.source != "stream"),
+            "lastError": self.last_error,
+            "hits": int(age * 700),
+            "staleServed": 0,
+        }
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if self.broken:
+            return _refuse(503, "The cache does not answer. Try again in a moment.")
+        name = self._who(request)
+        if name is None:
+            return _refuse(401, "Sign in first.")
+        return None if ROLES[name] == "admin" else _refuse(403, "This is for administrators.")
+
+    def _who(self, request: web.Request) -> str | None:
+        return self.access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+
+    def _tokens(self, name: str) -> web.Response:
+        self._count += 1
+        access, refresh = f"access-{self._count}", f"refresh-{self._count}"
+        self.access[access] = self.refresh[refresh] = name
+        body = {"accessToken": access, "tokenType": "Bearer", "expiresIn": 900}
+        return web.json_response({**body, "refreshToken": refresh})
+
+
+def _refuse(status: int, message: str) -> web.Response:
+    return web.json_response({"success": False, "message": message}, status=status)
