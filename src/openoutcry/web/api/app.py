@@ -50,6 +50,7 @@ from openoutcry.web.api.prices import AGGREGATED, Aggregated, price_routes
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
+from openoutcry.web.api.udf import udf_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -95,6 +96,7 @@ def create_app(
                 version=version,
             ),
             *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
+            *udf_routes(instruments, pages, live.time, settings.venue),
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
             *health_routes(cache, settings.required_roles),
