@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
 from redis.asyncio import Redis
 
 import tape
@@ -130,3 +131,8 @@ def bars_of(trades: Sequence[Trade], interval: Interval, until: int) -> Iterator
             close = bar.close
             yield bar
         bucket = end
+
+
+def encoded(message: Any) -> bytes:
+    """Return a message as it travels."""
+    return msgspec.json.encode(message)

@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct, field
 
-from openoutcry.adapters.postgres.block_reader import Block, BlockReader, Kind, block_end
+from openoutcry.adapters.postgres.block_reader import Block, BlockReader, Kind, Run, block_end
 from openoutcry.core.coverage import Coverage, changed_since
 from openoutcry.core.intervals import INTERVALS, Interval
 from openoutcry.model import Instrument
@@ -30,6 +31,10 @@ _Key = tuple[str, Kind, str, int]
 """Symbol, kind, interval's name, start of the block."""
 
 
+_Flight = asyncio.Task[dict[_Key, Block]]
+"""Somebody reads these blocks just now."""
+
+
 class _Symbol(Struct):
     """What is kept of one symbol. `heard`: its announcements come in; `changes` counts them."""
 
@@ -38,7 +43,7 @@ class _Symbol(Struct):
     kept: dict[_Key, int] = field(default_factory=dict)  # ends of blocks
     none_from: dict[str, int] = field(default_factory=dict)  # by interval: no candle from there on
     changes: int = 0
-    flights: dict[_Key, asyncio.Task[Block]] = field(default_factory=dict)
+    flights: dict[_Key, _Flight] = field(default_factory=dict)
 
 
 class BlockCache:
@@ -60,31 +65,43 @@ class BlockCache:
         self._confirmed = float("-inf")
 
     async def get(
-        self, instrument: Instrument, interval: Interval, kind: Kind, start: int
-    ) -> Block:
-        """Return the block that starts at `start`."""
+        self, instrument: Instrument, interval: Interval, kind: Kind, run: Run
+    ) -> list[Block]:
+        """Return blocks next to one another."""
         name = instrument.symbol
-        key = (name, kind, interval.name, start)
         known = self._symbols.get(name)
         if known is None:
             known = self._symbols[name] = _Symbol()
             self.wanted.add(name)
         if not self._may_keep(known):
-            self.misses += 1
+            self.misses += run.count
             coverage = await self._reader.coverage(instrument.id)
-            return await self._reader.read(instrument.id, interval, kind, start, coverage)
+            return await self._reader.read(instrument.id, interval, kind, run, coverage)
+        starts = [run.start]
+        while len(starts) < run.count:
+            starts.append(block_end(interval, starts[-1]))
+        keys = [(name, kind, interval.name, start) for start in starts]
+        found = [self._found(known, key) for key in keys]
+        for low, high in _missing(found):
+            work = self._read(instrument.id, interval, keys[low:high])
+            flight = asyncio.create_task(work)
+            known.flights |= dict.fromkeys(keys[low:high], flight)
+            found[low:high] = [flight] * (high - low)
+        return [
+            # One caller that goes away must not take the answer from the others.
+            one if isinstance(one, Block) else (await asyncio.shield(one))[key]
+            for key, one in zip(keys, found, strict=True)
+            if one is not None
+        ]
+
+    def _found(self, known: _Symbol, key: _Key) -> _Flight | Block | None:
+        """Return the block, or who is reading it."""
         block = self._blocks.get(key)
-        if block is not None:
-            self._blocks.move_to_end(key)
-            self.hits += 1
-            return block
-        flight = known.flights.get(key)
-        if flight is None:
-            self.misses += 1
-            work = self._read(instrument.id, interval, key)
-            flight = known.flights[key] = asyncio.create_task(work)
-        # One caller that goes away must not take the answer from the others.
-        return await asyncio.shield(flight)
+        if block is None:
+            return known.flights.get(key)
+        self._blocks.move_to_end(key)
+        self.hits += 1
+        return block
 
     async def before(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
         """Return the start of the last stored candle that starts before `bucket`."""
@@ -108,24 +125,30 @@ class BlockCache:
     def _may_keep(self, known: _Symbol) -> bool:
         return known.heard and time.monotonic() - self._confirmed <= UNCONFIRMED_SECONDS
 
-    async def _read(self, instrument: int, interval: Interval, key: _Key) -> Block:
-        known = self._symbols[key[0]]
+    async def _read(
+        self, instrument: int, interval: Interval, keys: list[_Key]
+    ) -> dict[_Key, Block]:
+        known = self._symbols[keys[0][0]]
         mine = asyncio.current_task()
+        self.misses += len(keys)
         try:
-            if known.coverage is None:
+            coverage = known.coverage
+            if coverage is None:
                 # Read before the candles: what it calls known was committed before them.
                 coverage = await self._reader.coverage(instrument)
-                if known.flights.get(key) is mine and known.coverage is None:
+                if known.coverage is None and known.flights.get(keys[0]) is mine:
                     known.coverage = coverage
-            else:
-                coverage = known.coverage
-            block = await self._reader.read(instrument, interval, key[1], key[3], coverage)
-            if known.flights.get(key) is mine and _still_true(block, known.coverage):
-                self._keep(known, key, block)
-            return block
+            run = Run(keys[0][3], len(keys))
+            read = await self._reader.read(instrument, interval, keys[0][1], run, coverage)
+            blocks = dict(zip(keys, read, strict=True))
+            for key, block in blocks.items():
+                if known.flights.get(key) is mine and _still_true(block, known.coverage):
+                    self._keep(known, key, block)
+            return blocks
         finally:
-            if known.flights.get(key) is mine:
-                del known.flights[key]
+            for key in keys:
+                if known.flights.get(key) is mine:
+                    del known.flights[key]
 
     def _keep(self, known: _Symbol, key: _Key, block: Block) -> None:
         self._blocks[key] = block
@@ -177,6 +200,17 @@ class BlockCache:
     def confirm(self, at: float) -> None:
         """Note that everything committed until `at` (monotonic s) had been announced."""
         self._confirmed = at
+
+
+def _missing(found: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of each run of None."""
+    low: int | None = None
+    for at, one in enumerate([*found, ...]):
+        if one is None and low is None:
+            low = at
+        elif one is not None and low is not None:
+            yield low, at
+            low = None
 
 
 def _still_true(block: Block, coverage: Coverage | None) -> bool:

@@ -228,21 +228,15 @@ class Market:
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
             else:
-                self._on_other(kind, symbol, data)
+                if kind == "trades":
+                    self._on_trades(symbol, data)
+                elif kind in (TICKERS, PRICES):
+                    self._on_tickers(kind, data)
+                if hearer := self.hearers.get(kind):
+                    hearer(symbol, data)
         except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
-
-    def _on_other(self, kind: str, symbol: str, data: bytes) -> None:
-        feed = self._feeds.get(_TICKERS)
-        if kind == "trades":
-            self._on_trades(symbol, data)
-        elif kind == TICKERS and isinstance(feed, TickersFeed):
-            feed.apply(_decode_tickers(data))
-        elif kind == PRICES and isinstance(feed, TickersFeed) and feed.loaded:
-            self._start(self._reopen(feed))
-        if hearer := self.hearers.get(kind):
-            hearer(symbol, data)
 
     async def on_connected(self) -> None:
         """Read the present state of everything that is open: messages may have been missed."""
@@ -357,6 +351,16 @@ class Market:
         if trades and self._fanout.listened(feed.topic):
             texts = [trade.text for trade in trades]
             self._fanout.publish_newest(feed.topic, feed.frame(texts, 0), texts)
+
+    # --- tickers ----------------------------------------------------------------------------------
+
+    def _on_tickers(self, kind: str, data: bytes) -> None:
+        feed = self._feeds.get(_TICKERS)
+        if isinstance(feed, TickersFeed):
+            if kind == TICKERS:
+                feed.apply(_decode_tickers(data))
+            elif feed.loaded:
+                self._start(self._reopen(feed))
 
     # --- opening ----------------------------------------------------------------------------------
 
