@@ -20,8 +20,8 @@ from openoutcry.errors import EngineError
 # Request line and headers together; hyper answers 431 to more.
 _MOST_HEAD: Final = 32_768
 _BACKLOG: Final = 1024
-# Connections that are open at once, idle ones included: past them Granian accepts no more. Its own
-# default is the backlog, too few for readers that keep theirs alive.
+# Connections open at once, idle ones included: past them Granian accepts no more. Its own default
+# is the backlog, too few for readers that keep theirs alive.
 _MOST_CONNECTIONS: Final = 20_000
 _PATIENCE: Final = 5.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
