@@ -172,7 +172,7 @@ def role(name: str, settings: dict[str, str]) -> Iterator[tuple[int, psutil.Proc
         **os.environ,
         **settings,
         "OUTCRY_PORT": str(port),
-        "OUTCRY_LOG_LEVEL": "warning",
+        "OUTCRY_LOG_LEVEL": "error",
     }
     process = subprocess.Popen([sys.executable, "-m", "openoutcry", "run", name], env=environment)
     try:

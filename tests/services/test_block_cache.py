@@ -10,15 +10,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 import storekit
 import tape
 from openoutcry.adapters.postgres.block_reader import Block, BlockReader, Kind, Run, block_start
+from openoutcry.core.candle_messages import Committed
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.coverage import Span as Known
 from openoutcry.core.intervals import HOUR, INTERVALS, MINUTE, SECOND, Interval
+from openoutcry.core.keys import COMMITS
 from openoutcry.model import Instrument
 from openoutcry.services.announcer import Announcer
 from openoutcry.services.block_cache import BlockCache
@@ -284,6 +287,64 @@ async def test_commits_that_nobody_announced_are_noticed(
             await until(follows)
             assert time.monotonic() - committed < 10
             await until(is_kept)
+
+
+async def test_a_step_that_was_missed_voids_everything(
+    store: asyncpg.Pool, valkey_url: str, cache: BlockCache
+) -> None:
+    """Announcements name the commit that they follow: a hole in them means that some were lost."""
+    news = CommitNews(ValkeyBus(valkey_url), store, cache, Clock(START))
+
+    def told(after: str, entry: str) -> None:
+        news.on_message(COMMITS, msgspec.json.encode(Committed("s", after, entry)))
+
+    told("", "5-0")
+    block = await one(cache)
+    told("5-0", "6-0")
+    told("6-0", "6-1")
+    assert await one(cache) is block
+    told("7-0", "8-0")
+    again = await one(cache)
+    assert again is not block
+    told("", "9-0")
+    assert await one(cache) is not again
+
+
+async def test_announced_steps_are_one_after_the_other(
+    valkey: Redis, valkey_url: str, database_url: str
+) -> None:
+    """Each tells where the one before ended, conflated or not; only a recorder's first does not."""
+    await storekit.register(database_url, "BTCUSDT")
+    steps: list[Committed] = []
+
+    class Ear:
+        def on_message(self, _channel: str, data: bytes) -> None:
+            steps.append(msgspec.json.decode(data, type=Committed))
+
+        async def on_connected(self) -> None:
+            return
+
+    bus = ValkeyBus(valkey_url)
+    bus.want(COMMITS)
+    hearing = asyncio.create_task(bus.run(Ear()))
+    await bus.heard(COMMITS)
+    async with (
+        announcing(database_url, valkey) as announcer,
+        storekit.recording(valkey, database_url, announcer),
+    ):
+        for turn in range(5):
+            ids = await tape.put(valkey, frame_of([Print(1, turn + 1, START + turn)]))
+            await until(lambda: tape.drained(valkey))
+        newest = ids[-1].decode()
+
+        async def told() -> bool:
+            return bool(steps and steps[-1].entry == newest)
+
+        await until(told)
+    hearing.cancel()
+    await asyncio.gather(hearing, return_exceptions=True)
+    assert steps[0].after == ""
+    assert [step.after for step in steps[1:]] == [step.entry for step in steps[:-1]]
 
 
 async def test_a_lost_bus_keeps_nothing(
