@@ -48,6 +48,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Request weight that one address may spend a minute at `/api/v3`, all processes together."""
     binance_ws_messages: Positive = 50
     """Messages that a Binance-style WebSocket client may send in one second (Binance takes 5)."""
+    candle_cache_mb: Positive = 64
+    """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 

@@ -2,126 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shlex
 import shutil
-import socket
-import subprocess
 import sys
 import threading
-import time
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 import pytest
 from playwright.sync_api import sync_playwright
 
-from e2e.system import ALL_ROLES, System, eventually
-from openoutcry.config import Settings, load
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-SYMBOLS = ["BTCUSDT", "ETHUSDT"]
+from examples.kit import EXAMPLES, SYMBOLS, Running, wait
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-
-T = TypeVar("T")
-
-
-class Running:
-    """The system that all examples of this file talk to."""
-
-    def __init__(self, system: System, settings: Settings) -> None:
-        self.system = system
-        self.settings = settings
-        self.hub = f"ws://127.0.0.1:{settings.ws_port}"
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment of a user whose engines are the system's."""
-        return os.environ | {
-            "OUTCRY_DATABASE_URL": self.system.database_url,
-            "OUTCRY_VALKEY_URL": self.system.engines.valkey_url,
-            "OUTCRY_BINANCE_REST_URL": self.settings.binance_rest_url,
-            "COLUMNS": "160",
-        }
-
-    def run(self, *command: str, code: int = 0) -> str:
-        """Run an example to its end and return what it printed."""
-        done = subprocess.run(
-            command,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    def python(self, name: str, *arguments: str, code: int = 0) -> str:
-        """Run one of the Python examples."""
-        return self.run(sys.executable, str(EXAMPLES / name), *arguments, code=code)
-
-
-def wait(work: Callable[[], Awaitable[T]]) -> T:
-    """Run async work from a synchronous fixture or test."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work())
-    finally:
-        loop.close()
-
-
-def free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A whole system with two markets and their history, for all tests of this file."""
-    api, hub, rest, ws = free_ports(4)
-    folder = tmp_path_factory.mktemp("system")
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": SYMBOLS,
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 40.0,
-            "sandbox_state": str(folder / "market.json"),
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
-    system = System(settings, folder)
-    wait(system.__aenter__)
-    system.start(*ALL_ROLES)
-
-    async def has_history() -> bool:
-        end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 7200))
-        query = f"/candles?asset=BTC&duration=5m&startTime={start}&endTime={end}"
-        candles = system.get(query)["candles"]
-        return len(candles) >= 24 and candles[0]["complete"]
-
-    try:
-        wait(lambda: eventually("two hours of candles", has_history))
-        yield Running(system, settings)
-    finally:
-        wait(system.__aexit__)
 
 
 @pytest.fixture
@@ -270,7 +170,7 @@ def test_import_history_stores_a_month_twice_as_once(
 
 def test_ccxt_reads_the_sandbox(running: Running) -> None:
     """Markets, candles and trades come through ccxt with nothing changed but the addresses."""
-    printed = running.python("ccxt_sandbox.py", "--url", running.settings.binance_rest_url)
+    printed = running.python("ccxt_rest.py", "--api", running.settings.binance_rest_url)
     assert "markets: BTC/USDT, ETH/USDT" in printed
     assert printed.count(" O ") == 5
     assert printed.count(" at ") == 5

@@ -15,7 +15,7 @@ from openoutcry.core.intervals import INTERVALS
 from openoutcry.errors import ConfigError
 from openoutcry.sandbox.recording import Recording, read
 from openoutcry.venues import binance_server_shapes as shapes
-from openoutcry.venues.binance_server_data import Span
+from openoutcry.venues.binance_server_data import Book, Span
 
 TIME = 1_723_161_255_000
 
@@ -35,12 +35,14 @@ def trade(number: int, price: str, size: str, *, maker: bool = False) -> dict[st
     }
 
 
+BEST: dict[str, Any] = {"u": 9, "s": "FOOUSDT", "b": "0.35290000", "B": "7.00000000"}
+BEST |= {"a": "0.35310000", "A": "2.50000000"}
 LINES: list[dict[str, Any]] = [
     {"t": 1_723_161_254.0, "k": "connect", "m": None},
     trade(0, "0.35280000", "58.00000000"),
     {"t": 1_723_161_254.6, "k": "recv", "m": {"lastUpdateId": 1}},
     trade(1, "0.35300000", "1.50000000", maker=True),
-    {"t": 1_723_161_255.6, "m": {"stream": "foousdt@bookTicker", "data": {"u": 1, "s": "FOOUSDT"}}},
+    {"t": 1_723_161_255.6, "m": {"stream": "foousdt@bookTicker", "data": BEST}},
     trade(3, "0.35300000", "2.00000000"),
 ]
 
@@ -71,6 +73,19 @@ async def test_ticks_and_steps_come_from_the_numbers(small: Recording) -> None:
     listing = (await small.listings())["FOOUSDT"]
     assert (listing.base, listing.quote) == ("FOO", "USDT")
     assert (listing.tick, listing.step) == (Decimal("0.0001"), Decimal("0.1"))
+
+
+async def test_best_prices_are_the_recorded_ones_once_there_are_any(small: Recording) -> None:
+    """Before the first of them, the book is made up around the last trade."""
+    assert await small.book("FOOUSDT") is None
+    small.position = 2
+    made_up = await small.book("FOOUSDT")
+    assert made_up is not None
+    assert (made_up.bid, made_up.ask) == (Decimal("0.3530"), Decimal("0.3531"))
+    small.position = 3
+    assert await small.book("FOOUSDT") == Book(
+        9, Decimal("0.3529"), Decimal(7), Decimal("0.3531"), Decimal("2.5")
+    )
 
 
 async def test_nothing_is_answered_before_it_was_played(small: Recording) -> None:

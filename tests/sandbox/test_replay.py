@@ -52,6 +52,49 @@ async def test_it_waits_for_somebody_to_listen(small: Path) -> None:
         assert (await sandbox.get("/sandbox/stats"))["position"] == 4
 
 
+@pytest.mark.parametrize("speed", ["max", "10"])
+async def test_it_plays_no_further_than_it_was_told(small: Path, speed: str) -> None:
+    """With `until` it waits before that message, also in the middle, and then goes on whole."""
+    async with running(replay=small, speed=speed) as sandbox:
+        url = sandbox.rest + "/sandbox/replay"
+
+        async def play(body: object) -> int:
+            async with sandbox.http.post(url, json=body) as response:
+                return response.status
+
+        assert await play({"until": 0}) == 200
+        async with sandbox.connect("/ws/foousdt@trade") as socket:
+            for until, ids in ((0, []), (1, [100]), (4, [101, 103])):
+                assert await play({"until": until}) == 200
+                assert [message["t"] for message in await messages(socket, len(ids))] == ids
+                with pytest.raises(TimeoutError):
+                    await socket.receive(timeout=0.2)
+                assert (await sandbox.get("/sandbox/stats"))["position"] == until
+        assert await play({"until": -1}) == 400
+        assert await play({"untill": 1}) == 400
+
+
+async def test_candles_and_tickers_are_made_of_the_recorded_trades(small: Path) -> None:
+    """Streams that the recording lacks are told once a second, in the recording's own time."""
+    names = "foousdt@kline_1m/!miniTicker@arr/foousdt@ticker"
+    async with running(replay=small, speed="max") as sandbox:
+        async with sandbox.connect(f"/stream?streams={names}") as socket:
+            async with sandbox.http.post(sandbox.rest + "/sandbox/replay") as response:
+                assert response.status == 200
+            told = {one["stream"]: one["data"] for one in await messages(socket, 3)}
+        kline = told["foousdt@kline_1m"]["k"]
+        assert [kline[key] for key in ("f", "L", "n", "v", "x")] == [
+            *(100, 103, 3, "61.50000000", False)
+        ]
+        [mini] = told["!miniTicker@arr"]
+        assert (mini["s"], mini["o"], mini["c"]) == ("FOOUSDT", "0.35280000", "0.35300000")
+        ticker = told["foousdt@ticker"]
+        assert [ticker[key] for key in ("b", "B", "n", "F", "L")] == [
+            *("0.35290000", "7.00000000", 3, 100, 103)
+        ]
+        assert ticker["E"] == TIME + 3 * 400
+
+
 async def test_pings_tell_the_time_of_the_recording(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Final
 
-from openoutcry.core.intervals import DAY, INTERVALS, SECOND
 from openoutcry.sandbox.faults import Faults
 from openoutcry.sandbox.floor import Floor
 from openoutcry.sandbox.market import MadeUpMarket, make_book
 from openoutcry.sandbox.tape import BLOCK, Trades
+from openoutcry.sandbox.timed import TimedStreams
 from openoutcry.venues.binance_aggregates import Row, gather
-from openoutcry.venues.binance_server import Stream
-from openoutcry.venues.binance_server_data import Span
-from openoutcry.venues.binance_stream_events import (
-    MOST_CLOSED,
-    KlineLine,
-    Ticker,
-    TickerLine,
-    write_book,
-    write_kline,
-    write_tickers,
-)
+from openoutcry.venues.binance_stream_events import write_book
 from openoutcry.venues.binance_stream_writer import TradeWriter
 
 _LONGEST_STALL: Final = 30
@@ -49,8 +37,7 @@ class LiveFeed:
             name: TradeWriter(name, tape.symbol.price_scale, tape.symbol.size_scale)
             for name, tape in market.tapes.items()
         }
-        self._klines: dict[str, KlineLine] = {}
-        self._tickers: dict[str, TickerLine] = {}
+        self._timed = TimedStreams(market, list(market.tapes), floor, faults)
         for name, cursor in self._cursors.items():
             times = market.tapes[name].block(cursor.block)["time"]
             cursor.row = int((times <= start).sum())
@@ -99,45 +86,4 @@ class LiveFeed:
 
     async def second(self, now: int) -> None:
         """Publish what comes once a second: candles and tickers."""
-        streams = self._floor.streams()
-        names = {stream.name for stream in streams}
-        self._klines = {name: line for name, line in self._klines.items() if name in names}
-        self._tickers = {name: line for name, line in self._tickers.items() if name in names}
-        for stream in streams:
-            if stream.symbol and stream.symbol not in self._market.tapes:
-                continue
-            if self._faults.silent(stream.symbol, now):
-                continue
-            if stream.kind == "kline":
-                await self._kline(stream, now)
-            elif stream.kind in {"miniTicker", "ticker"}:
-                await self._ticker(stream, [stream.symbol], now)
-            elif stream.kind == "miniTickers":
-                await self._ticker(stream, list(self._market.tapes), now)
-        self._floor.flush()
-
-    async def _kline(self, stream: Stream, now: int) -> None:
-        interval = INTERVALS[stream.interval]
-        line = self._klines.get(stream.name)
-        if line is None or line.open is None or now - line.open > MOST_CLOSED * interval.length:
-            line = self._klines[stream.name] = KlineLine(interval)
-        span = Span(limit=1) if line.open is None else Span(MOST_CLOSED + 1, start=line.open)
-        bars = await self._market.bars(stream.symbol, interval, span)
-        states = [(bar, bar is not bars[-1]) for bar in bars]
-        for state in line.due(states, now // SECOND):
-            self._send(stream, partial(write_kline, stream, state, now))
-
-    async def _ticker(self, stream: Stream, symbols: list[str], now: int) -> None:
-        line = self._tickers.setdefault(stream.name, TickerLine())
-        found = [await self._latest(symbol, now) for symbol in symbols]
-        if due := line.due([one for one in found if one is not None]):
-            self._send(stream, partial(write_tickers, stream, due, now))
-
-    async def _latest(self, symbol: str, now: int) -> Ticker | None:
-        bar = await self._market.window(symbol, now - DAY, now + 1)
-        book = await self._market.book(symbol)
-        last = await self._market.trades(symbol, None, 1)
-        return Ticker(symbol, bar, last[-1], book) if bar and book and last else None
-
-    def _send(self, stream: Stream, write: Callable[..., bytes]) -> None:
-        self._floor.publish(stream.name, lambda micro: [write(micro=micro)])
+        await self._timed.second(now, now)

@@ -62,6 +62,16 @@ class _Print(Struct):
     l: int = -1  # noqa: E741 - the exchange's own name
 
 
+class _Best(Struct):
+    """The best prices as `@bookTicker` tells them."""
+
+    u: int
+    b: str
+    B: str
+    a: str
+    A: str
+
+
 class _Recorded(Struct):
     """A symbol's prints as columns; `message` is the index of the message each came in."""
 
@@ -161,6 +171,16 @@ class Recording(OneByOne):
                 kept[found.listing.symbol] = found
         every = self._aggregates | self._trades
         self._listings = {symbol: found.listing for symbol, found in sorted(every.items())}
+        self._books = {
+            symbol: np.flatnonzero(messages.stream == messages.names.index(name))
+            for symbol in self._listings
+            if (name := f"{symbol.lower()}@bookTicker") in messages.names
+        }
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols that have trades."""
+        return list(self._listings)
 
     def now(self) -> int:
         """Return the time of the recording in µs."""
@@ -222,7 +242,12 @@ class Recording(OneByOne):
         return bars.one_bar(fold(inside, SECOND), self._listings[symbol], start, end, price)
 
     async def book(self, symbol: str) -> Book | None:
-        """Return a book one tick around the last trade, with its size on both sides."""
+        """Return the recorded best prices, else such as lie one tick around the last trade."""
+        if symbol in self._books:
+            told = self._books[symbol]
+            upto = int(told.searchsorted(self.position))
+            if upto:
+                return _book(self.messages.wrapped[int(told[upto - 1])])
         last = bars.prints(self._all(symbol)[-1:], self._listings[symbol])
         if not last:
             return None
@@ -240,6 +265,11 @@ class Recording(OneByOne):
 
     def _all(self, symbol: str) -> Trades:
         return self._visible(self._trades.get(symbol) or self._aggregates[symbol])
+
+
+def _book(message: bytes) -> Book:
+    best = msgspec.json.decode(_data(message), type=_Best)
+    return Book(best.u, Decimal(best.b), Decimal(best.B), Decimal(best.a), Decimal(best.A))
 
 
 def _columns(messages: Messages, number: int) -> _Recorded:

@@ -10,6 +10,7 @@ import numpy as np
 from openoutcry.sandbox.faults import Faults
 from openoutcry.sandbox.floor import Connection, Floor
 from openoutcry.sandbox.recording import Recording
+from openoutcry.sandbox.timed import TimedStreams
 
 Speed = Literal["1", "10", "max"]
 
@@ -23,9 +24,9 @@ _FAULTY_CHUNK: Final = 64
 class Replay:
     """Moves a recording's position and publishes the messages it passes.
 
-    It starts when somebody first listens to a recorded stream, or when `start` is called. All
-    clients see the same position. At full speed it waits for the slowest client, and while nobody
-    listens; at other speeds it goes on. After the end, connections stay open.
+    It starts when somebody first listens to a recorded stream, or when `start` is called, and stops
+    where `play_until` says. All clients see the same position. At full speed it waits for the slowest
+    client, and while nobody listens; at other speeds it goes on. After the end, connections stay open.
     """
 
     def __init__(self, recording: Recording, floor: Floor, faults: Faults, speed: Speed) -> None:
@@ -34,24 +35,32 @@ class Replay:
         self._faults = faults
         self._speed = speed
         self._frames: dict[bool, list[bytes]] = {}
-        self._started = asyncio.Event()
         self._alone = False
+        self._until = len(recording.messages.wrapped)
         self._numbers = {name: at for at, name in enumerate(recording.messages.names)}
+        self._timed = TimedStreams(recording, recording.symbols, floor, faults, self._numbers)
         self._symbols = [name.partition("@")[0].upper() for name in recording.messages.names]
         self._prints = [
             name.partition("@")[2] in {"trade", "aggTrade"} for name in recording.messages.names
         ]
 
     def start(self) -> None:
-        """Start, and go on, even if nobody listens."""
+        """Start, and go on to the end, even if nobody listens."""
         self._alone = True
-        self._started.set()
+        self.play_until(len(self._recording.messages.wrapped))
+
+    def play_until(self, position: int) -> None:
+        """Play no further than to before the message `position`, until told otherwise."""
+        self._until = position
         self._floor.changed.set()
+
+    async def second(self, clock: int) -> None:
+        """Tell candles and tickers, made of the trades, where the recording has none of its own."""
+        await self._timed.second(clock, self._recording.now())
 
     async def run(self) -> None:
         """Play to the end, then deliver what faults still hold back; never returns."""
-        await self._listeners()
-        self._started.set()
+        await self._leave()
         if self._speed == "max":
             await self._at_full_speed()
         else:
@@ -61,22 +70,24 @@ class Replay:
             self._floor.flush()
             await asyncio.sleep(_TICK * 10)
 
-    async def _listeners(self) -> None:
-        """Wait until somebody listens to a recorded stream, unless told to go on alone."""
-        while not self._alone and not any(self._floor.heard(name) for name in self._numbers):
+    async def _leave(self) -> None:
+        """Wait until it may go on, and somebody listens or it was told to go on alone."""
+        while self._recording.position >= self._until or not (
+            self._alone or any(self._floor.heard(name) for name in self._numbers)
+        ):
             self._floor.changed.clear()
             await self._floor.changed.wait()
 
     async def _at_full_speed(self) -> None:
         end = len(self._recording.messages.wrapped)
         while self._recording.position < end:
-            await self._listeners()
+            await self._leave()
             while any(connection.paused for connection in self._floor.connections):
                 self._floor.drained.clear()
                 await self._floor.drained.wait()
             chunk = _FAULTY_CHUNK if self._faults.active(self._floor.clock()) else _CHUNK
             start = self._recording.position
-            self._recording.position = min(start + chunk, end)
+            self._recording.position = min(start + chunk, self._until, end)
             self._push(start, self._recording.position)
             self._floor.flush()
             await asyncio.sleep(0)
@@ -85,9 +96,15 @@ class Replay:
         received = self._recording.messages.received
         begun = self._floor.clock()
         while self._recording.position < len(received):
+            if self._recording.position >= self._until:
+                stopped = self._floor.clock()
+                await self._leave()
+                begun += self._floor.clock() - stopped
             passed = (self._floor.clock() - begun) * speed
             upto = int(received.searchsorted(int(received[0]) + passed, "right"))
-            start, self._recording.position = self._recording.position, upto
+            start = self._recording.position
+            self._recording.position = max(start, min(upto, self._until))
+            upto = self._recording.position
             self._push(start, upto)
             self._floor.flush()
             await asyncio.sleep(_TICK)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError
@@ -20,11 +20,16 @@ from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import answer, weigh
 from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
+_REPLAY_TEXT = 'No body, or one like {"until": 5000}: the number of messages to play, then to wait.'
 _RATE_TEXT = 'A body like {"rate": 20} is needed: trades a second, above 0, at most 200000.'
 
 
 class _Rate(Struct, forbid_unknown_fields=True):
     rate: float
+
+
+class _Replay(Struct, forbid_unknown_fields=True):
+    until: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Controls(Struct, frozen=True):
@@ -34,6 +39,7 @@ class Controls(Struct, frozen=True):
     add_fault: Callable[[Fault], None]
     set_rate: Callable[[float], None] | None
     start_replay: Callable[[], None] | None
+    play_until: Callable[[int], None] | None
 
 
 class Rest:
@@ -125,10 +131,17 @@ class Rest:
         self._controls.set_rate(rate)
         return _json(200, msgspec.json.encode({"rate": rate}))
 
-    async def _start_replay(self, _request: web.Request) -> web.Response:
-        if self._controls.start_replay is None:
+    async def _start_replay(self, request: web.Request) -> web.Response:
+        if self._controls.start_replay is None or self._controls.play_until is None:
             raise BadRequestError("This sandbox makes its market up; there is nothing to replay.")
-        self._controls.start_replay()
+        try:
+            until = msgspec.json.decode(await request.read() or b"{}", type=_Replay).until
+        except msgspec.MsgspecError:
+            raise BadRequestError(_REPLAY_TEXT) from None
+        if until is None:
+            self._controls.start_replay()
+        else:
+            self._controls.play_until(until)
         return _json(200, b"{}")
 
     async def _stats(self, _request: web.Request) -> web.Response:

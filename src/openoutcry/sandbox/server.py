@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,6 +132,7 @@ class Exchange:
             add_fault=self._add_fault,
             set_rate=self._made_up.set_rate if self._made_up else None,
             start_replay=self._replay.start if self._replay else None,
+            play_until=self._replay.play_until if self._replay else None,
         )
 
     async def open(self) -> None:
@@ -153,9 +154,9 @@ class Exchange:
             works: list[Coroutine[Any, Any, None]] = [self._beats()]
             if self._made_up is not None:
                 feed = LiveFeed(self._made_up, self._floor, self._faults, self._clock())
-                works += [self._ticks(feed), self._seconds(feed), self._warm(self._made_up)]
+                works += [self._ticks(feed), self._seconds(feed.second), self._warm(self._made_up)]
             if self._replay is not None:
-                works.append(self._replay.run())
+                works += [self._replay.run(), self._seconds(self._replay.second)]
             tasks = [group.create_task(work) for work in works]
             await stop.wait()
             for task in tasks:
@@ -175,10 +176,10 @@ class Exchange:
             feed.tick(self._clock())
             await asyncio.sleep(TICK)
 
-    async def _seconds(self, feed: LiveFeed) -> None:
+    async def _seconds(self, second: Callable[[int], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(1.002 - self._clock() % SECOND / SECOND)
-            await feed.second(self._clock())
+            await second(self._clock())
 
     async def _warm(self, market: MadeUpMarket) -> None:
         """Fold the history before anybody asks for it."""

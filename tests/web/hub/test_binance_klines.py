@@ -56,6 +56,13 @@ def test_a_candle_that_lacks_something_waits_a_little() -> None:
     assert seen(source, 4, NOTHING, late) == [(4, True, 1), (5, False, 1)]
 
 
+def test_a_newer_candle_ends_the_one_before() -> None:
+    """In a market that runs fast nobody says of each candle that it is over."""
+    source = KlineSource(INTERVALS["1s"])
+    source.take([live(4), live(5), live(6)])
+    assert seen(source, 4, KNOWN, 5) == [(4, True, 1), (5, True, 1), (6, False, 1)]
+
+
 def test_quiet_seconds_are_flat_where_nothing_can_be_missing() -> None:
     """A bucket without trades repeats the close before, as the exchange's own candles do."""
     source = KlineSource(INTERVALS["1s"])

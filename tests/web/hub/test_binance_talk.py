@@ -20,7 +20,7 @@ from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.coverage import Coverage, Span
 from openoutcry.core.intervals import DAY, MINUTE, SECOND
-from openoutcry.core.tickers import BookTop
+from openoutcry.core.tickers import BookTop, Ticker
 from openoutcry.model import Candle, Side, Trade
 from openoutcry.venues.binance_server_data import Bar
 from openoutcry.web.hub.server import Server
@@ -268,6 +268,32 @@ async def test_tickers_are_the_stores_windows_and_asked_for_together(hub: Hub) -
         message = await client.next()
         assert [one["s"] for one in message["data"]] == ["ETHUSDT"]
         assert hub.store.asked[1:] == [("ETHUSDT",)]
+
+
+async def test_the_array_has_symbols_that_are_not_recorded(hub: Hub) -> None:
+    """Their tickers are the venue's own, digit for digit; those of recorded symbols are ours."""
+
+    def ticker(symbol: str, price: str) -> Ticker:
+        return Ticker(symbol, price, "1", "2", "0.5", "7", "8", NOW)
+
+    hub.store.bars = {"BTCUSDT": bar(10)}
+    async with ears(hub, "/ws/!miniTicker@arr") as client:
+        assert [one["s"] for one in await client.next()] == ["BTCUSDT"]
+        told = [ticker("PEPEUSDT", "0.0000110"), ticker("BTCUSDT", "9")]
+        hub.bus.say("tickers", msgspec.json.encode(told))
+        (other,) = await client.next()
+        assert other == {
+            "e": "24hrMiniTicker",
+            "E": NOW // 1000,
+            "s": "PEPEUSDT",
+            "c": "0.0000110",
+            "o": "1",
+            "h": "2",
+            "l": "0.5",
+            "v": "7",
+            "q": "8",
+        }
+        await client.silent(1.5)
 
 
 async def test_best_prices_are_the_venues_where_they_are_heard(hub: Hub) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from functools import partial
 
+import structlog
 from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.pool import Pool
@@ -18,7 +19,10 @@ from openoutcry.services.prices import Prices
 from openoutcry.services.status import report
 from openoutcry.web.api.app import create_app
 from openoutcry.web.api.http_server import serve_http
+from openoutcry.web.api.live import Running
 from openoutcry.web.api.metrics import RequestMetrics
+
+_log = structlog.get_logger(__name__)
 
 
 async def serve(
@@ -37,17 +41,36 @@ async def serve(
     requests get a 503. Raises EngineError when the port is taken.
     """
     metrics = RequestMetrics()
+    beside = Running.make(pool, valkey, settings)
     app = create_app(
-        pool, valkey, settings, version=version, metrics=metrics, prices=prices, budget=budget
+        pool,
+        valkey,
+        settings,
+        version=version,
+        metrics=metrics,
+        prices=prices,
+        budget=budget,
+        live=beside.live,
     )
     done, began = asyncio.Event(), time.monotonic()
 
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
         counters, gauges = prices.figures() if prices else ({}, {})
-        gauges["uptime_seconds"] = time.monotonic() - began
-        return {"requests": metrics.total, **counters}, gauges, {}
+        cache = beside.cache
+        counters |= {
+            "requests": metrics.total,
+            "candle_blocks_found": cache.hits,
+            "candle_blocks_read": cache.misses,
+        }
+        gauges |= {
+            "uptime_seconds": time.monotonic() - began,
+            "candle_cache_bytes": cache.bytes,
+        }
+        return counters, gauges, {}
 
     reporting = asyncio.create_task(report("api", figures, valkey, done))
+    running = asyncio.create_task(beside.run(done))
+    running.add_done_callback(_tell)
     hear = partial(listen, settings.valkey_url, (TICKERS, PRICES))
     pricing = [asyncio.create_task(prices.run(hear))] if prices else []
     try:
@@ -55,5 +78,12 @@ async def serve(
     finally:
         done.set()
         await end(*pricing)
-        await asyncio.wait({reporting}, timeout=2.0)
+        await asyncio.wait({reporting, running}, timeout=2.0)
         reporting.cancel()
+        running.cancel()
+
+
+def _tell(running: asyncio.Task[None]) -> None:
+    """Log an end that nobody asked for: the API serves on, but keeps nothing in memory any more."""
+    if not running.cancelled() and (error := running.exception()):
+        _log.error("nothing is kept in memory any more", exc_info=error)

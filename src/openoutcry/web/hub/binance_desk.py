@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from openoutcry.web.hub.binance_topics import Publication
@@ -35,14 +35,11 @@ class Floor:
         self.store = store
         self.market = market
         self.now = now
+        self.symbols = dict.fromkeys(market.symbols)
+        """The symbols that are carried, in their order."""
         self.wanted: dict[str, int] = {}
         """The channels of the bus that desks listen to."""
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def symbols(self) -> Collection[str]:
-        """Return the symbols that are carried."""
-        return self.market.symbols
 
     def want(self, channel: str) -> None:
         """Hear a channel of the bus. Each `want` needs its `unwant`."""

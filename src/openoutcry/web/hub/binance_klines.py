@@ -73,7 +73,7 @@ class KlineSource:
         After one that is not over none follows. Sets `doubt` where the store must be asked first.
         """
         if start is None:
-            return [self._state(self._known[bucket], now) for bucket in sorted(self._known)]
+            return [self._state(self._known[at], coverage, now) for at in sorted(self._known)]
         for bucket in sorted(bucket for bucket in self._known if bucket < start):
             self._end(self.interval.next(bucket), self._known.pop(bucket).candle.close)
         result: list[BarState] = []
@@ -81,7 +81,7 @@ class KlineSource:
         while self.doubt is None and len(result) <= MOST_CLOSED:
             end = self.interval.next(start)
             if live := self._known.get(start):
-                state = self._state(live, now)
+                state = self._state(live, coverage, now)
                 result.append(state)
                 if not state[1]:
                     break
@@ -111,9 +111,12 @@ class KlineSource:
             return True
         return self.interval.stored and newest - bucket <= _SURE * self.interval.length
 
-    def _state(self, live: LiveCandle, now: int) -> BarState:
+    def _state(self, live: LiveCandle, coverage: Coverage, now: int) -> BarState:
         bar = to_bar(self.interval, live.candle)
-        return bar, live.closed and (live.complete or now >= bar.end + PATIENCE)
+        if not live.closed and bar.start == max(self._known):
+            return bar, False
+        complete = live.complete or is_complete(self.interval, bar.start, coverage)
+        return bar, complete or now >= bar.end + PATIENCE
 
 
 def roll(

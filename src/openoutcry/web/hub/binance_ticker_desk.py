@@ -1,11 +1,13 @@
 """`@ticker`, `@miniTicker` and `!miniTicker@arr`: the last 24 hours, exact to the trade.
 
-Once a second the store is asked, in one question, for the symbols that have traded since.
+Once a second the store is asked, in one question, for the symbols that have traded since. The array
+of all symbols also has those that are not recorded, as the venue's own tickers tell them.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from functools import partial
 
 import msgspec
@@ -13,8 +15,9 @@ import structlog
 from msgspec import structs
 
 from openoutcry.core.intervals import DAY
-from openoutcry.core.keys import trades_channel
+from openoutcry.core.keys import TICKERS, trades_channel
 from openoutcry.core.scales import to_decimal
+from openoutcry.core.tickers import Ticker as VenueTicker
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.venues import binance_server_shapes as shapes
 from openoutcry.venues.binance_server_data import Bar, Book, Print
@@ -37,10 +40,13 @@ class TickerDesk:
         self._last: dict[str, Print] = {}
         self._dirty: set[str] = set()
         self._asking: asyncio.Task[None] | None = None
+        self._others: dict[str, VenueTicker] = {}
 
     def add(self, publication: Publication) -> None:
         """Begin to tell a stream, with what there is in the next second."""
         self._streams[publication.stream.name] = publication, TickerLine()
+        if not publication.stream.symbol:
+            self._floor.want(TICKERS)
         for symbol in self._symbols(publication):
             self._floor.want(trades_channel(symbol))
             self._dirty.add(symbol)
@@ -50,6 +56,9 @@ class TickerDesk:
     def remove(self, publication: Publication) -> None:
         """Tell it no more."""
         del self._streams[publication.stream.name]
+        if not publication.stream.symbol:
+            self._floor.unwant(TICKERS)
+            self._others.clear()
         for symbol in self._symbols(publication):
             self._floor.unwant(trades_channel(symbol))
             if publication.stream.kind == "ticker":
@@ -67,6 +76,12 @@ class TickerDesk:
             self._last[symbol] = Print(number, *exact, time, bought)
         self._dirty.add(symbol)
 
+    def on_tickers(self, data: bytes) -> None:
+        """Take the venue's own tickers that changed. Raises MsgspecError for nonsense."""
+        for ticker in _decode_tickers(data):
+            if ticker.symbol not in self._floor.symbols:
+                self._others[ticker.symbol] = ticker
+
     def connected(self) -> None:
         """Look at every symbol again."""
         self._last.clear()
@@ -75,20 +90,22 @@ class TickerDesk:
     def second(self, beat: int) -> None:  # noqa: ARG002  (every desk's)
         """Tell what changed."""
         self._dirty &= self._wanted()
-        if self._dirty and idle(self._asking):
+        if (self._dirty or self._others) and idle(self._asking):
             self._asking = self._floor.start(self._tell())
 
     async def _tell(self) -> None:
         dirty, self._dirty = self._dirty, set()
+        others, self._others = list(self._others.values()), {}
         symbols = sorted(dirty)
         now = self._floor.now()
         try:
             if unknown := [symbol for symbol in symbols if symbol not in self._last]:
                 for symbol, newest in (await self._floor.store.newest(unknown)).items():
                     self._last.setdefault(symbol, newest)
-            bars = await self._floor.store.windows(symbols, now - DAY, now + 1)
+            bars = await self._floor.store.windows(symbols, now - DAY, now + 1) if symbols else {}
         except StoreUnavailableError as error:
             self._dirty |= dirty
+            self._others = {one.symbol: one for one in others} | self._others
             log.warning("hub.no_tickers", error=str(error))
             return
         tickers = {
@@ -98,7 +115,10 @@ class TickerDesk:
         }
         for publication, line in tuple(self._streams.values()):
             found = [tickers[s] for s in self._symbols(publication) if s in tickers]
-            if due := line.due(found):
+            due = line.due(found)
+            if not publication.stream.symbol:
+                _publish_array(publication, due, others, now)
+            elif due:
                 _publish(publication, due, now)
 
     def _ticker(self, symbol: str, bar: Bar, last: Print) -> Ticker:
@@ -117,12 +137,19 @@ class TickerDesk:
 
 
 def _publish(publication: Publication, due: list[Ticker], now: int) -> None:
-    stream = publication.stream
-    if stream.kind == "miniTickers":
-        publication.array(lambda micro: [(one.symbol, _mini(one, now, micro=micro)) for one in due])
-    else:
-        write = partial(write_tickers, stream, due, now)
-        publication.latest(lambda micro: write(micro=micro))
+    write = partial(write_tickers, publication.stream, due, now)
+    publication.latest(lambda micro: write(micro=micro))
+
+
+def _publish_array(
+    publication: Publication, due: list[Ticker], others: list[VenueTicker], now: int
+) -> None:
+    def write(micro: bool) -> list[tuple[Hashable, bytes]]:
+        ours = [(one.symbol, _mini(one, now, micro=micro)) for one in due]
+        return [*ours, *((one.symbol, _venues_own(one, micro=micro)) for one in others)]
+
+    if due or others:
+        publication.array(write)
 
 
 def _mini(ticker: Ticker, now: int, *, micro: bool) -> bytes:
@@ -130,7 +157,26 @@ def _mini(ticker: Ticker, now: int, *, micro: bool) -> bytes:
     return msgspec.json.encode(event)
 
 
+def _venues_own(ticker: VenueTicker, *, micro: bool) -> bytes:
+    return msgspec.json.encode(
+        {
+            "e": "24hrMiniTicker",
+            "E": shapes.stamp(ticker.time, micro=micro),
+            "s": ticker.symbol,
+            "c": ticker.price,
+            "o": ticker.open,
+            "h": ticker.high,
+            "l": ticker.low,
+            "v": ticker.volume,
+            "q": ticker.quote_volume,
+        }
+    )
+
+
 def _around(last: Print) -> Book:
     """Return the best prices of a market of which only the last trade is known."""
     zero = last.size * 0
     return Book(last.id, last.price, zero, last.price, zero)
+
+
+_decode_tickers = msgspec.json.Decoder(list[VenueTicker]).decode
