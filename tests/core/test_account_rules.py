@@ -75,7 +75,7 @@ def test_one_password_however_it_was_typed() -> None:
 def test_labels() -> None:
     """A key's name is one printable line."""
     assert check_label("  price bot ") == "price bot"
-    for label in ("", "  ", "x" * 61, "two\nlines", "\x1b[31m"):
+    for label in ("", "  ", "x" * 61, "two\nlines", "\x1b[31m", "a\x85b", "a\0"):
         with pytest.raises(BadRequestError, match="1 to 60"):
             check_label(label)
 

@@ -91,7 +91,9 @@ def show_keys(overrides: Overrides, name: str) -> None:
     for key in found:
         used = "never" if key.last_used_time is None else _when(key.last_used_time)
         scopes = ",".join(key.scopes)
-        table.add_row(key.prefix, key.name, scopes, _when(key.created_time), used, _state(key))
+        table.add_row(
+            key.prefix, shown(key.name), scopes, _when(key.created_time), used, _state(key)
+        )
     if found:
         _print(table)
     else:
@@ -190,6 +192,11 @@ def _state(key: api_keys.ApiKey) -> str:
     if key.revoked_time is not None:
         return f"revoked {_when(key.revoked_time)}"
     return "for good" if key.expires_time is None else f"until {_when(key.expires_time)}"
+
+
+def shown(label: str) -> str:
+    """Return a label without what could steer a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in label)
 
 
 def _when(time: int) -> str:

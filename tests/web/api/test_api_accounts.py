@@ -360,13 +360,23 @@ async def test_odd_credentials(protected: httpx.AsyncClient, store: asyncpg.Pool
         ({"X-API-Key": ""}, 401),
         ({"X-API-Key": "ok_" + "x" * 5000}, 401),
         ({"X-API-Key": "\u00e9"}, 401),
-        ({"X-API-Key": key, "Authorization": f"Bearer {key}"}, 400),
+        ({"X-API-Key": key, "Authorization": f"Bearer {key}"}, 401),
         ({"Cookie": f"token={key}"}, 401),
     ):
         sent = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
         answer = await protected.get("/as-user", headers=sent)
         assert answer.status_code == status, headers
     assert (await protected.get(f"/as-user?api_key={key}")).status_code == 401
+
+
+async def test_options_tell_every_method(api: httpx.AsyncClient) -> None:
+    """Also where several handlers share a path."""
+    for path, methods in (
+        ("/api/v1/auth/keys", "GET, OPTIONS, POST"),
+        ("/api/v1/auth/keys/abc", "DELETE, OPTIONS"),
+    ):
+        assert (await api.options(path)).headers["allow"] == methods
+        assert (await api.put(path)).status_code == 405
 
 
 async def test_document_says_who_may(api: httpx.AsyncClient, protected: httpx.AsyncClient) -> None:

@@ -33,6 +33,7 @@ from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
@@ -82,22 +83,7 @@ def create_app(
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
-    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
-    identities = Identities(pool, tokens)
-    limits = SignInLimits(
-        SharedTries(valkey),
-        SignInOptions(
-            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
-        ),
-    )
-    accounts = Accounts(
-        pool,
-        tokens,
-        identities,
-        passwords=Passwords(),
-        limits=limits,
-        session_days=settings.session_days,
-    )
+    accounts, identities = _accounts(pool, valkey, settings)
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
@@ -123,11 +109,31 @@ def create_app(
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,
-        before_send=[_no_sniffing],
+        before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
     ready = serve_hot(app, {AGGREGATED: aggregated.hot})
     return instrument(allow_origins(ready, settings.allowed_origins), metrics)
+
+
+def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:
+    tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+    identities = Identities(pool, tokens)
+    limits = SignInLimits(
+        SharedTries(valkey),
+        SignInOptions(
+            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
+        ),
+    )
+    accounts = Accounts(
+        pool,
+        tokens,
+        identities,
+        passwords=Passwords(),
+        limits=limits,
+        session_days=settings.session_days,
+    )
+    return accounts, identities
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:

@@ -46,6 +46,10 @@ READERS: Final = 4
 log = structlog.get_logger(__name__)
 
 
+Hearer = Callable[[str, bytes], None]
+"""Takes a symbol and a message of the bus; may raise MsgspecError, FrameError or ValueError."""
+
+
 class PriceFeed:
     """The quotes of one symbol: always heard, so always open."""
 
@@ -53,6 +57,8 @@ class PriceFeed:
         self.channel = channel
         self.topic = LatestTopic()
         self.loaded = True
+        self.watchers: dict[Hearer, None] = {}
+        """Functions that get every quote, beside the channel's clients."""
         self.last: bytes | None = None
         self.time = 0
 
@@ -129,9 +135,11 @@ class Market:
     ) -> None:
         self.symbols = tuple(symbols)
         self.every_quote = LatestTopic(keys=max(len(self.symbols), 1))
+        self.hearers: dict[str, Hearer] = {}
+        """Who else hears the bus, by the kind of channel; quotes have watchers."""
         self.times: dict[str, int] = {}
-        self.newest_time = 0
-        """The newest time (µs) of a quote of any symbol."""
+        self.last_time = 0
+        """The time (µs) of the quote that was heard last, of whichever symbol."""
         self.bad_messages = 0
         self._fanout = fanout
         self._bus = bus
@@ -189,6 +197,14 @@ class Market:
             opening.add_done_callback(lambda task: self._opened(feed.channel, task))
         await asyncio.shield(opening)
 
+    def watch_quotes(self, symbol: str, watcher: Hearer) -> None:
+        """Give every quote of a symbol to `watcher` too."""
+        self._prices[symbol].watchers[watcher] = None
+
+    def unwatch_quotes(self, symbol: str, watcher: Hearer) -> None:
+        """Give it no more."""
+        del self._prices[symbol].watchers[watcher]
+
     def last_quote(self, symbol: str) -> bytes | None:
         """Return a symbol's last quote as JSON, if there was one."""
         return self._prices[symbol].last
@@ -211,14 +227,14 @@ class Market:
                 self._on_quote(symbol, data)
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
-            elif kind == "trades":
-                self._on_trades(symbol, data)
-            elif isinstance(feed := self._feeds.get(_TICKERS), TickersFeed):
-                if kind == TICKERS:
-                    feed.apply(_decode_tickers(data))
-                elif feed.loaded:
-                    self._start(self._reopen(feed))
-        except (msgspec.MsgspecError, FrameError, KeyError) as error:
+            else:
+                if kind == "trades":
+                    self._on_trades(symbol, data)
+                elif kind in (TICKERS, PRICES):
+                    self._on_tickers(kind, data)
+                if hearer := self.hearers.get(kind):
+                    hearer(symbol, data)
+        except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
 
@@ -260,12 +276,15 @@ class Market:
         feed.last, feed.time = data, time
         self._ahead = time - now
         self.times[symbol] = time
-        self.newest_time = max(self.newest_time, time)
+        self.last_time = time
         if self._fanout.listened(self.every_quote):
             frame = wire.text_frame(wire.plain_quote(symbol, data))
             self._fanout.publish_latest(self.every_quote, frame, symbol)
         if self._fanout.listened(feed.topic):
             self._tell_quote(feed, data, now)
+        if feed.watchers:
+            for watcher in tuple(feed.watchers):
+                watcher(symbol, data)
 
     def _on_last_quote(self, symbol: str, data: bytes) -> None:
         try:
@@ -274,7 +293,7 @@ class Market:
             self.bad_messages += 1
             return
         feed = self._prices[symbol]
-        self.newest_time = max(self.newest_time, time)
+        self.last_time = max(self.last_time, time)
         if time > feed.time:
             feed.last, feed.time = data, time
             if self._fanout.listened(feed.topic):
@@ -332,6 +351,16 @@ class Market:
         if trades and self._fanout.listened(feed.topic):
             texts = [trade.text for trade in trades]
             self._fanout.publish_newest(feed.topic, feed.frame(texts, 0), texts)
+
+    # --- tickers ----------------------------------------------------------------------------------
+
+    def _on_tickers(self, kind: str, data: bytes) -> None:
+        feed = self._feeds.get(_TICKERS)
+        if isinstance(feed, TickersFeed):
+            if kind == TICKERS:
+                feed.apply(_decode_tickers(data))
+            elif feed.loaded:
+                self._start(self._reopen(feed))
 
     # --- opening ----------------------------------------------------------------------------------
 
