@@ -205,14 +205,9 @@ async def test_an_outage_ends(valkey: Redis, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sign_in_limits, "_AWAY", 0.0)
     limits = SignInLimits(SharedTries(valkey), FEW)
     monkeypatch.setattr(sign_in_limits, "_PATIENCE", 0.1)
-    unpause = connect(_url(valkey))
-    await valkey.client_pause(60_000, all=True)
-    try:
-        assert await taken(limits, "ada", HERE, 1) == 1
-    finally:
-        await unpause.client_unpause()
-        await unpause.aclose()
-    monkeypatch.setattr(sign_in_limits, "_PATIENCE", 5.0)
+    await valkey.client_pause(2_000, all=True)  # not even a command to end it would be heard
+    assert await taken(limits, "ada", HERE, 1) == 1
+    monkeypatch.setattr(sign_in_limits, "_PATIENCE", 10.0)
     assert await taken(limits, "ada", THERE, 9) == 3
     assert await valkey.exists("sign_in:address:198.51.100.7")
 
@@ -242,10 +237,3 @@ def test_own_tries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(100):
         own.take(f"name {n}", 3, 1000)
     assert len(own._due) == 10
-
-
-def _url(valkey: Redis) -> str:
-    options = valkey.connection_pool.connection_kwargs
-    if "path" in options:
-        return f"unix://{options['path']}"
-    return f"redis://{options['host']}:{options['port']}"
