@@ -82,6 +82,9 @@ class Bus:
         del symbols
         return []
 
+    async def known_tickers(self) -> None:
+        return None
+
     async def run(self, sink: Any) -> None:
         while not self.everybody():
             await asyncio.sleep(0.02)

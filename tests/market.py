@@ -67,7 +67,7 @@ async def cover(pool: asyncpg.Pool, instrument: int, start: int, end: int) -> No
         "INSERT INTO watermarks VALUES ($1, $2, $3, $4, $5, $5)",
         instrument,
         1,
-        start,
+        start - 1,  # what is known begins after the first trade's moment
         99,
         end,
     )

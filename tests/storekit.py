@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
 from redis.asyncio import Redis
 
 import tape
@@ -19,6 +20,7 @@ from openoutcry.core.intervals import Interval
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import DirectBlocks, PageReader
 from openoutcry.services.market_time import MarketTime
+from openoutcry.services.ready_pages import ReadyPages
 from openoutcry.services.recorder import Announce, Recorder
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.venues.binance_server_data import Bar
@@ -81,7 +83,7 @@ async def record(valkey: Redis, url: str, *frames: bytes) -> None:
 
 def market_of(pool: asyncpg.Pool, valkey: Redis, clock: MarketTime) -> StoreMarket:
     """Return the store as a market, nothing of it kept in memory."""
-    pages = PageReader(DirectBlocks(BlockReader(pool), ttl=0))
+    pages = PageReader(DirectBlocks(BlockReader(pool), ttl=0), ReadyPages(1 << 20))
     return StoreMarket(pool, InstrumentReader(pool, 0), pages, BookReader(valkey), clock)
 
 
@@ -129,3 +131,8 @@ def bars_of(trades: Sequence[Trade], interval: Interval, until: int) -> Iterator
             close = bar.close
             yield bar
         bucket = end
+
+
+def encoded(message: Any) -> bytes:
+    """Return a message as it travels."""
+    return msgspec.json.encode(message)

@@ -108,6 +108,14 @@ describe("the board", () => {
     expect([...own.rows()].map(({ symbol }) => symbol)).toEqual(["B"]);
   });
 
+  it("keeps a line that another list does not have", () => {
+    const own = boardOf(market("A", "A", "USDT", { sparkline: [1, 2] }));
+    own.replace([market("A", "A", "USDT", { price: "3", sparkline: null })], 1);
+    expect(own.get("A")).toMatchObject({ last: 3, sparkline: [1, 2] });
+    own.replace([market("A", "A", "USDT", { sparkline: [4, 5] })], 2);
+    expect(own.get("A")?.sparkline).toEqual([4, 5]);
+  });
+
   it("never shows fewer digits than before", () => {
     const own = boardOf(market("A", "A", "USDT", { price: "1.25000000", high: "1.5", low: "1" }));
     expect(own.get("A")?.digits).toBe(2);

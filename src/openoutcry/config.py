@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from openoutcry.core.client_address import networks
+from openoutcry.core.prices import parse_coins
 from openoutcry.errors import ConfigError
 
 PREFIX = "OUTCRY_"
@@ -47,6 +48,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Request weight that one address may spend a minute at `/api/v3`, all processes together."""
     binance_ws_messages: Positive = 50
     """Messages that a Binance-style WebSocket client may send in one second (Binance takes 5)."""
+    candle_cache_mb: Positive = 64
+    """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 
@@ -87,6 +90,38 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Listen to the venue's tickers of all symbols: prices then need no REST call."""
     feed_books: bool = True
     """Listen to the real best bid and ask of the recorded symbols."""
+
+    price_symbols: Annotated[list[str], Meta(min_length=1)] = field(
+        default_factory=lambda: [
+            "BTCUSDT=Bitcoin",
+            "ETHUSDT=Ethereum",
+            "BNBUSDT=BNB",
+            "SOLUSDT=Solana",
+            "XRPUSDT=XRP",
+            "ADAUSDT=Cardano",
+            "DOGEUSDT=Dogecoin",
+            "AVAXUSDT=Avalanche",
+        ]
+    )
+    """Coins of `/api/prices/aggregated`, in its order, each with the name that people call it."""
+    price_fresh_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    """How long a snapshot of all prices is fresh: how often the venue is asked, by all together."""
+    price_grace_seconds: Annotated[float, Meta(ge=0)] = 5.0
+    """How much longer it is served at once while its successor is fetched."""
+    price_symbol_fresh_seconds: Annotated[float, Meta(gt=0)] = 5.0
+    """How fresh the price of a single symbol is (`/api/prices/symbol/…`)."""
+    price_timeout_seconds: Annotated[float, Meta(gt=0)] = 5.0
+    """Longest time the venue may take to answer, and a reader of prices to wait."""
+    price_retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    """How often a failed question is asked again."""
+    price_backoff_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    """Pause before the first of these, doubled before each next one."""
+    price_stream_seconds: Annotated[float, Meta(gt=0)] = 5.0
+    """The feed's tickers count as alive for this long after the last; the venue is not asked then."""
+    price_breaker_failures: Positive = 3
+    """Failures in a row after which the venue is left alone."""
+    price_breaker_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    """For how long, before one question probes it."""
 
     spread: Decimal = Decimal("0.001")
     """Quoted bid and ask are the last price times one less and one plus this."""
@@ -145,6 +180,10 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Configuration: {error}") from None
+    try:
+        parse_coins(settings.price_symbols)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 

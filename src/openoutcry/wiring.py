@@ -25,8 +25,10 @@ from openoutcry.errors import ConfigError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from openoutcry.adapters.valkey.weight import SteadyBudget
     from openoutcry.adapters.venue_rest import VenueRest
     from openoutcry.services.importer import Progress
+    from openoutcry.services.prices import Prices
 
 _LIKELY_NEW_SECONDS = 0.5
 
@@ -159,7 +161,16 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
         async with TaskGroup() as tasks:
             # The page is there at once; what needs the engines answers 503 until they do.
             tasks.create_task(_engines_answer(settings, stop))
-            await serve(pool, valkey, settings, stop, version=__version__)
+            prices, budget = await _prices(stack, settings)
+            await serve(
+                pool,
+                valkey,
+                settings,
+                stop,
+                version=__version__,
+                prices=prices,
+                budget=budget,
+            )
 
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
@@ -362,6 +373,38 @@ async def _rest(stack: AsyncExitStack, settings: Settings, valkey: Redis) -> Ven
     session = await stack.enter_async_context(aiohttp.ClientSession())
     budget = WeightBudget(valkey, settings.venue, WEIGHT_PER_MINUTE, settings.weight_share)
     return VenueRest(session, settings.binance_rest_url, budget)
+
+
+async def _prices(stack: AsyncExitStack, settings: Settings) -> tuple[Prices, SteadyBudget]:
+    """Return the aggregator of prices, and the weight that it asks the venue within."""
+    import aiohttp
+
+    from openoutcry.adapters.valkey.price_board import PriceBoard
+    from openoutcry.adapters.valkey.weight import SteadyBudget, WeightBudget
+    from openoutcry.adapters.venue_rest import VenueRest
+    from openoutcry.core.breaker import BreakerRules
+    from openoutcry.core.prices import parse_coins
+    from openoutcry.services.price_asker import PriceRules, RestUpstream
+    from openoutcry.services.prices import Prices
+    from openoutcry.venues.binance_rest import WEIGHT_PER_MINUTE
+
+    rules = PriceRules(
+        fresh=settings.price_fresh_seconds,
+        grace=settings.price_grace_seconds,
+        timeout=settings.price_timeout_seconds,
+        retries=settings.price_retries,
+        backoff=settings.price_backoff_seconds,
+        stream=settings.price_stream_seconds,
+        breaker=BreakerRules(settings.price_breaker_failures, settings.price_breaker_seconds),
+    )
+    # A client of its own: a reader of prices must not wait while others dial Valkey again and again.
+    valkey = await _valkey(stack, settings, retries=0)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    shared = WeightBudget(valkey, settings.venue, WEIGHT_PER_MINUTE, settings.weight_share)
+    budget = SteadyBudget(shared)
+    rest = VenueRest(session, settings.binance_rest_url, budget, rules.timeout)
+    wanted = [coin.symbol for coin in parse_coins(settings.price_symbols)]
+    return Prices(RestUpstream(rest), PriceBoard(valkey), rules, wanted), budget
 
 
 async def _engines_answer(settings: Settings, stop: asyncio.Event) -> bool:

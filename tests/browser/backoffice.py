@@ -20,6 +20,7 @@ class BackOffice:
         self.cleared = 0
         self.source = "stream"
         self.breaker = "closed"
+        self.blocked = 0.0
         self.last_error: str | None = None
         self.access: dict[str, str] = {}
         self.refresh: dict[str, str] = {}
@@ -102,6 +103,9 @@ class BackOffice:
             "upstreamCallsLastMinute": 2 + int(age) % 5,
             "usedWeight": 240 + int(age) % 60,
             "weightLimit": 1200,
+            "weightBlockedSeconds": self.blocked,
+            "streamAge": 0.4,
+            "switches": int(self.source != "stream"),
             "lastError": self.last_error,
             "hits": int(age * 700),
             "staleServed": 0,

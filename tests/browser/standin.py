@@ -274,7 +274,9 @@ class StandIn:
 
     def _snapshot(self, channel: str) -> dict[str, Any] | None:
         if channel == "tickers":
-            return None if self.mode == "empty" else self._list()
+            listed = self._list()
+            rows = [{**row, "sparkline": None} for row in listed["markets"]]
+            return {**listed, "markets": rows} if rows else None
         kind, symbol, *rest = channel.split(":")
         empty = self.mode == "empty"
         now = time.time()

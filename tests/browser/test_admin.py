@@ -134,8 +134,11 @@ def test_figures_are_live(open_page: OpenPage, standin: StandIn) -> None:
     )
     standin.office.source, standin.office.breaker = "rest", "halfOpen"
     standin.office.last_error = "503 from upstream"
+    standin.office.blocked = 11.2
     expect(page.get_by_test_id("tile-source")).to_have_text("REST")
     expect(page.get_by_test_id("tile-breaker")).to_have_text("Half open")
+    expect(page.get_by_test_id("tiles")).to_contain_text("Stream heard 0 s ago. Changed 1 time.")
+    expect(page.get_by_test_id("tiles")).to_contain_text("asked for a pause: 12 s left")
     expect(page.get_by_test_id("last-error")).to_contain_text("503 from upstream")
 
 

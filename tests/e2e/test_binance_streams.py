@@ -332,6 +332,46 @@ async def test_a_hub_cut_off_from_the_bus_loses_and_doubles_nothing(running: Run
     assert ids == list(range(ids[0], ids[0] + len(ids)))
 
 
+async def test_whatever_dies_the_ids_ascend_and_each_candle_ends_once(running: Running) -> None:
+    """Recorder, Valkey and PostgreSQL are killed under a listener, who hears nothing twice."""
+    system = running.system
+    ids: list[int] = []
+    ends: list[int] = []
+
+    async def listen(client: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            data = json.loads(await client.receive_str())["data"]
+            if data["e"] == "trade":
+                ids.append(data["t"])
+            elif data["k"]["x"]:
+                ends.append(data["k"]["t"])
+
+    async def goes_on() -> None:
+        """Wait for news of both kinds."""
+        seen, over = len(ids), len(ends)
+
+        async def heard() -> bool:
+            return len(ids) > seen + 20 and len(ends) > over + 1
+
+        await eventually("trades and candles go on", heard)
+
+    path = "/stream?streams=ethusdt@trade/ethusdt@kline_1s"
+    async with listening(running.hub, path) as client:
+        listener = asyncio.create_task(listen(client))
+        await goes_on()
+        system.restart("recorder")
+        await goes_on()
+        system.engines.kill_valkey()
+        await system.engines.restart_valkey()
+        await goes_on()
+        system.engines.kill_postgres()
+        await system.engines.restart_postgres()
+        await goes_on()
+        listener.cancel()
+    assert ids == sorted(set(ids))
+    assert ends == sorted(set(ends))
+
+
 async def test_a_restarted_hub(running: Running) -> None:
     """Clients are told before a hub stops, and ccxt finds its successor by itself."""
     system = running.system

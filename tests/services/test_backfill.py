@@ -68,7 +68,9 @@ async def assert_whole(venue: Exchange, first: int, listed: int) -> None:
     for name in ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d"):
         interval = INTERVALS[name]
         base = INTERVALS[interval.base]
-        begun = base.back(base.floor(first), 1000) if name != "1m" else first // DAY * DAY
+        begun = (
+            base.back(base.floor(first), 1000) if name != "1m" else base.floor(first) - DAY - HOUR
+        )
         start = interval.next(interval.floor(max(listed, begun) - 1))
         end = interval.back(interval.floor(venue.clock.now), 1)
         found = await venue.candles(name, start, end)

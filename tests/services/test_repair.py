@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import asyncpg
 import pytest
 from exchange import Exchange, exchange, working
 from redis.asyncio import Redis
 
 import tape
-from openoutcry.adapters import venue_rest
 from openoutcry.core.intervals import MINUTE, SECOND
 from openoutcry.errors import RateLimitedError, VenueUnavailableError
 from openoutcry.services import recorder as recorder_module
@@ -167,7 +167,7 @@ async def test_a_venue_in_trouble_is_waited_for(
     venue: Exchange, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """Nothing is taken for an answer while the venue misbehaves; when it is well, the gap closes."""
-    monkeypatch.setattr(venue_rest, "_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(venue.rest, "_timeout", aiohttp.ClientTimeout(total=0.3))
     trades = await hear_with_a_gap(venue, 1500)
     await venue.fault(**TROUBLES[trouble])
     repair = make(venue)

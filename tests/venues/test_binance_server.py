@@ -44,6 +44,7 @@ def ask(session: Session, **request: Any) -> dict[str, Any]:
         ("/", None),
         ("/wsx", None),
         ("/api/v3/ping", None),
+        ("//[", None),
         ("/stream?streams=" + "/".join(f"s{n}@trade" for n in range(MAX_STREAMS + 1)), None),
     ],
 )
@@ -102,6 +103,7 @@ def test_the_combined_property_can_be_read_and_set() -> None:
         ('{"method":"SUBSCRIBE","id":1}', 2),
         ('{"method":"SUBSCRIBE","params":["nonsense"],"id":1}', 2),
         ('{"method":"SUBSCRIBE","params":[7],"id":1}', 2),
+        ("[" * 60_000, 3),
         ('{"method":"LIST_SUBSCRIPTIONS","id":1.5}', 2),
         ('{"method":"LIST_SUBSCRIPTIONS","id":true}', 2),
         ('{"method":"LIST_SUBSCRIPTIONS","id":"' + "x" * 37 + '"}', 2),
@@ -124,6 +126,13 @@ def test_more_streams_than_allowed_are_refused_as_a_whole() -> None:
     assert "result" in ask(session, method="SUBSCRIBE", params=names, id=1)
     assert "error" in ask(session, method="SUBSCRIBE", params=["one@trade", "more@trade"], id=2)
     assert list(session.streams) == names
+
+
+@given(target=st.text(max_size=60) | st.text("/[]?&=@%:#ws stream", max_size=30).map("/".__add__))
+def test_no_path_can_break_a_server(target: str) -> None:
+    """Whatever path is asked for, it means something or nothing."""
+    opening = parse_target(target)
+    assert opening is None or isinstance(opening, Opening)
 
 
 @given(data=st.binary(max_size=200) | st.text(max_size=100).map(str.encode))

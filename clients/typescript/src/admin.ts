@@ -23,11 +23,17 @@ export interface PriceCacheStats {
   readonly upstreamCallsLastMinute: number;
   readonly usedWeight: number;
   readonly weightLimit: number;
+  /** The exchange has asked to be left alone for so long, s. */
+  readonly weightBlockedSeconds?: number;
   readonly lastError: string | null;
-  /** Answers out of the cache since the start. */
+  /** Answers out of the cache; as the next one, of the process that answered, since its start. */
   readonly hits: number;
-  /** Answers that had to be old, since the start. */
+  /** Answers that had to be old. */
   readonly staleServed: number;
+  /** Seconds since the stream was heard; null if it never was. */
+  readonly streamAge?: number | null;
+  /** How often the source has changed between stream and REST. */
+  readonly switches?: number;
 }
 
 /** What was in the cache before it was emptied. */
@@ -44,7 +50,7 @@ export async function getPriceCacheStats(auth: Auth, options: RequestOptions = {
   return body;
 }
 
-/** Empty the cache: the next reader causes one call upstream. Throws `ApiError`. */
+/** Empty the cache: the next reader waits for new prices. Throws `ApiError`. */
 export async function clearPriceCache(auth: Auth, options: RequestOptions = {}): Promise<Cleared> {
   const body = await auth.request(PATH, { ...options, method: "POST" });
   if (!isCleared(body)) throw new ApiError("malformed", "The server does not say what it cleared.");

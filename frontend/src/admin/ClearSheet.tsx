@@ -37,7 +37,7 @@ export function ClearSheet({ stats, onClear, onCleared, onClose }: Props) {
           {stats.entries.length === 0
             ? "It holds nothing at the moment."
             : `${count(stats.entries.length, "entry goes", "entries go")}: ${stats.entries.map(({ key }) => key).join(", ")}.`}
-          {" "}The next reader causes one call upstream.
+          {" "}The next reader waits for new prices.
         </p>
         {problem && <p class="form-problem" role="alert">{problem}</p>}
         <div class="form-row">

@@ -2,6 +2,7 @@
 
 import type { PriceCacheStats } from "@openoutcry/client";
 import type { ComponentChildren } from "preact";
+import { inAge } from "../state/freshness.ts";
 import type { Tone } from "../state/pill.ts";
 
 type Source = readonly [label: string, tone: Tone, note: string];
@@ -21,19 +22,26 @@ export function Tiles({ stats }: { readonly stats: PriceCacheStats }) {
   const source = SOURCES[stats.source] ?? [stats.source, "wait", ""];
   const breaker = BREAKERS[stats.breaker] ?? [stats.breaker, "wait", ""];
   const share = stats.weightLimit > 0 ? stats.usedWeight / stats.weightLimit : 0;
+  const blocked = stats.weightBlockedSeconds ?? 0;
   const age = stats.entries[0]?.age;
   return (
     <>
       <dl class="tiles" data-testid="tiles">
-        <Tile name="Source" id="source" tone={source[1]} value={source[0]} note={source[2]} />
+        <Tile name="Source" id="source" tone={source[1]} value={source[0]} note={[source[2], ...switched(stats)].join(" ")} />
         <Tile name="Breaker" id="breaker" tone={breaker[1]} value={breaker[0]} note={breaker[2]} />
         <Tile name="Snapshot age" id="age" value={age ?? "—"} note={stats.activeFetches > 0 ? `${count(stats.activeFetches, "fetch", "fetches")} under way` : "No fetch under way"} />
         <Tile name="Upstream calls" id="upstream" value={stats.upstreamCallsLastMinute.toLocaleString()} note="In the last minute, all processes" />
-        <Tile name="Weight budget" id="weight" value={stats.usedWeight.toLocaleString()} note={`Of ${stats.weightLimit.toLocaleString()} a minute`}>
+        <Tile
+          name="Weight budget"
+          id="weight"
+          value={stats.usedWeight.toLocaleString()}
+          note={blocked > 0 ? `Upstream asked for a pause: ${Math.ceil(blocked)} s left` : `Of ${stats.weightLimit.toLocaleString()} a minute`}
+          {...(blocked > 0 && { tone: "bad" as const })}
+        >
           <meter class="budget" min={0} max={Math.max(1, stats.weightLimit)} value={stats.usedWeight} data-tone={share > 0.9 ? "bad" : share > 0.7 ? "wait" : "good"} aria-label="Used weight" />
         </Tile>
-        <Tile name="Hits" id="hits" value={stats.hits.toLocaleString()} note="Answered out of the cache" />
-        <Tile name="Served stale" id="stale" value={stats.staleServed.toLocaleString()} note="Answers that had to be old" {...(stats.staleServed > 0 && { tone: "wait" as const })} />
+        <Tile name="Hits" id="hits" value={stats.hits.toLocaleString()} note="Answered out of the cache, by one process" />
+        <Tile name="Served stale" id="stale" value={stats.staleServed.toLocaleString()} note="Answers that had to be old, of one process" {...(stats.staleServed > 0 && { tone: "wait" as const })} />
         <Tile name="Cached" id="cached" value={stats.cacheSize.toLocaleString()} note={stats.cacheSize === 1 ? "Entry" : "Entries"} />
       </dl>
       {stats.lastError && (
@@ -41,6 +49,11 @@ export function Tiles({ stats }: { readonly stats: PriceCacheStats }) {
       )}
     </>
   );
+}
+
+function switched({ switches, streamAge }: PriceCacheStats): readonly string[] {
+  const heard = streamAge === undefined || streamAge === null ? [] : [`Stream heard ${inAge(streamAge * 1000)} ago.`];
+  return switches ? [...heard, `Changed ${count(switches, "time", "times")}.`] : heard;
 }
 
 interface TileProps {

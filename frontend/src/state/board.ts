@@ -48,13 +48,16 @@ export class Board {
     return this.bySymbol.get(row.symbol) === row;
   }
 
-  /** Take a whole list: what is not in it is gone. */
+  /**
+   * Take a whole list: what is not in it is gone. A list without a market's line does not take away the
+   * line that is known: the hub's list has none.
+   */
   replace(markets: readonly Market[], now: number): void {
     const listed = new Set<string>();
     for (const market of markets) {
       listed.add(market.symbol);
       const row = this.bySymbol.get(market.symbol);
-      if (row) change(row, market, now);
+      if (row) change(row, { ...market, sparkline: market.sparkline ?? row.sparkline }, now);
       else this.bySymbol.set(market.symbol, create(market, now));
     }
     for (const symbol of this.bySymbol.keys()) if (!listed.has(symbol)) this.bySymbol.delete(symbol);

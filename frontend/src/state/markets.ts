@@ -134,8 +134,8 @@ export class MarketsFeed {
   private takeList(list: MarketList, pushed: boolean): void {
     const now = Date.now();
     this.board.replace(list.markets, now);
-    this.listedAt = now;
     if (pushed) this.heardAt = now;
+    else this.listedAt = now;
     const asOf = list.age === null ? null : now - list.age * 1000;
     this.shownFreshness.value = { source: list.source, stale: list.stale, asOf, pushed: pushed || now - this.heardAt < SILENCE };
     this.shownNow.value = now;

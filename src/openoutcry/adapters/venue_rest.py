@@ -9,7 +9,7 @@ import aiohttp
 from openoutcry.errors import RateLimitedError, VenueError, VenueUnavailableError
 from openoutcry.venues.binance_rest import Request
 
-_TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0
 _FALLBACK_WAIT_SECONDS: Final = 60.0
 _MAX_ANSWER: Final = 64 * 1024 * 1024
 
@@ -31,12 +31,23 @@ class Budget(Protocol):
 
 
 class VenueRest:
-    """GETs against one venue. Obeys 429, 418 and `Retry-After`, for all processes together."""
+    """GETs against one venue. Obeys 429, 418 and `Retry-After`, for all processes together.
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, budget: Budget) -> None:
+    An answer may take `timeout` seconds altogether. `requests` counts those that went out.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        budget: Budget,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
         self._session = session
         self._base = base_url.rstrip("/")
         self._budget = budget
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self.requests = 0
 
     async def allowed(self, limit: int) -> None:
         """Pass on to the budget what the venue says it allows in a minute."""
@@ -49,11 +60,12 @@ class VenueRest:
         VenueError (the venue refuses this very request).
         """
         await self._budget.spend(request.weight)
+        self.requests += 1
         try:
             async with self._session.get(
                 self._base + request.path,
                 params=request.query,
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS),
+                timeout=self._timeout,
             ) as answer:
                 body = await answer.content.read(_MAX_ANSWER)
                 while not answer.content.at_eof() and len(body) < _MAX_ANSWER:

@@ -11,7 +11,7 @@ from openoutcry.commands.options import DataDir, overrides
 user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may sign in.")
 key = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys of users.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name, in any case.")]
+Name = Annotated[str, typer.Argument(help="The user's name, in any case.")]
 
 
 @user.command(name="add")
@@ -20,7 +20,9 @@ def user_add(
     role: Annotated[str, typer.Option(help="admin or user.")] = "user",
     data_dir: DataDir = None,
 ) -> None:
-    """Add a user; the password is asked for twice, or is the first line of standard input.
+    """Add a user.
+
+    The password is asked for twice; without a terminal it is the first line of standard input.
 
     \b
     outcry user add ada --role admin
@@ -45,7 +47,9 @@ def user_list(data_dir: DataDir = None) -> None:
 
 @user.command(name="disable")
 def user_disable(name: Name, data_dir: DataDir = None) -> None:
-    """Shut a user out: every session ends, and API keys are refused, within five seconds.
+    """Shut a user out.
+
+    Every session ends and API keys are refused, within five seconds.
 
     \b
     outcry user disable bob
@@ -57,7 +61,9 @@ def user_disable(name: Name, data_dir: DataDir = None) -> None:
 
 @user.command(name="enable")
 def user_enable(name: Name, data_dir: DataDir = None) -> None:
-    """Let a disabled user in again; API keys that were not revoked work again.
+    """Let a disabled user in again.
+
+    API keys that were not revoked work again.
 
     \b
     outcry user enable bob
@@ -69,7 +75,9 @@ def user_enable(name: Name, data_dir: DataDir = None) -> None:
 
 @user.command(name="password")
 def user_password(name: Name, data_dir: DataDir = None) -> None:
-    """Give a user another password and end their sessions; asked for as `outcry user add` does.
+    """Give a user another password.
+
+    It is asked for as `outcry user add` does. Every session of the user ends, API keys stay.
 
     \b
     outcry user password bob
@@ -89,7 +97,9 @@ def key_create(
     days: Annotated[int | None, typer.Option(help="Days that it is good for [for good].")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make an API key and print it, this once: only its hash is kept.
+    """Make an API key and print it.
+
+    This once: only its hash is kept.
 
     \b
     outcry key create ada --name "price bot"

@@ -6,7 +6,7 @@ import getpass
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -24,6 +24,9 @@ from openoutcry.model import Role, User
 from openoutcry.services.key_maker import make_key
 from openoutcry.services.passwords import Passwords
 from openoutcry.services.user_admin import add_user, change_password
+
+_WIDE: Final = 200
+"""Columns where there is no terminal: a script reads lines."""
 
 T = TypeVar("T")
 Overrides = dict[str, Any]
@@ -55,12 +58,12 @@ def enable(overrides: Overrides, name: str, *, enabled: bool) -> None:
 def show_users(overrides: Overrides) -> None:
     """Print every user."""
     found = _do(overrides, users.list_users)
-    table = Table("name", "role", "state", "since", box=None)
+    table = _table("name", "role", "state", "since")
     for each in found:
         state = "disabled" if each.disabled else "enabled"
         table.add_row(each.user.name, each.user.role, state, _when(each.created_time))
     if found:
-        Console(highlight=False, soft_wrap=True).print(table)
+        _print(table)
     else:
         typer.echo("No users. Add one with `outcry user add NAME --role admin`.")
 
@@ -84,13 +87,15 @@ def show_keys(overrides: Overrides, name: str) -> None:
         return await api_keys.list_keys(pool, (await _user(pool, name)).id)
 
     found = _do(overrides, listed)
-    table = Table("prefix", "name", "scopes", "created", "last used", "state", box=None)
+    table = _table("prefix", "name", "scopes", "created", "last used", "state")
     for key in found:
         used = "never" if key.last_used_time is None else _when(key.last_used_time)
         scopes = ",".join(key.scopes)
-        table.add_row(key.prefix, key.name, scopes, _when(key.created_time), used, _state(key))
+        table.add_row(
+            key.prefix, shown(key.name), scopes, _when(key.created_time), used, _state(key)
+        )
     if found:
-        Console(highlight=False, soft_wrap=True).print(table)
+        _print(table)
     else:
         typer.echo(f"{name} has no keys.")
 
@@ -160,6 +165,22 @@ async def _user(pool: Pool, name: str) -> User:
     return found.user
 
 
+def _table(first: str, *others: str) -> Table:
+    """Return an empty table; what a row is called by is never cut short."""
+    table = Table(box=None)
+    table.add_column(first, no_wrap=True, overflow="ignore")
+    for name in others:
+        table.add_column(name)
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
+
+
 def _role(text: str) -> Role:
     try:
         return Role(text)
@@ -171,6 +192,11 @@ def _state(key: api_keys.ApiKey) -> str:
     if key.revoked_time is not None:
         return f"revoked {_when(key.revoked_time)}"
     return "for good" if key.expires_time is None else f"until {_when(key.expires_time)}"
+
+
+def shown(label: str) -> str:
+    """Return a label without what could steer a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in label)
 
 
 def _when(time: int) -> str:

@@ -10,7 +10,10 @@ import typer
 
 from openoutcry.errors import ConfigError
 
-NAMES = ("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup")
+NAMES = (
+    *("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup"),
+    *("prices", "klines"),
+)
 CHECKOUT = Path(__file__).parents[3]
 
 

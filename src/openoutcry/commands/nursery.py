@@ -33,7 +33,11 @@ STAGES = (
         ("migrate",),
     ),
     (
-        ("openoutcry.adapters.valkey.readiness", "openoutcry.web.api.role"),
+        (
+            "openoutcry.adapters.valkey.readiness",
+            "openoutcry.adapters.venue_rest",
+            "openoutcry.web.api.role",
+        ),
         ("api",),
     ),
     (

@@ -17,6 +17,10 @@ LONGEST_PASSWORD: Final = 200
 
 LONGEST_LABEL: Final = 60
 
+LABEL_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+"""No control characters, and not only blanks; as JSON Schema says it, too."""
+
+_LABEL: Final = re.compile(LABEL_PATTERN)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _FEWEST_DIFFERENT: Final = 5
 
@@ -75,8 +79,10 @@ def normal_password(password: str) -> str:
 def check_label(label: str) -> str:
     """Return what a key is called, without blanks around it. Raises BadRequestError."""
     trimmed = label.strip()
-    if not 1 <= len(trimmed) <= LONGEST_LABEL or not trimmed.isprintable():
-        raise BadRequestError(f"name is what the key is called: 1 to {LONGEST_LABEL} characters.")
+    if len(trimmed) > LONGEST_LABEL or not _LABEL.fullmatch(trimmed):
+        raise BadRequestError(
+            f"name is what the key is called: 1 to {LONGEST_LABEL} characters on one line."
+        )
     return trimmed
 
 

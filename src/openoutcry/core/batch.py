@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from openoutcry.core.candle_messages import Committed
 from openoutcry.core.candles import CandleColumns, as_rows, fold
 from openoutcry.core.frames import SCALE, TRADE, Frame, FrameKind, Table, empty
 from openoutcry.core.intervals import BASES, SECOND, Interval
@@ -39,7 +40,7 @@ class Recorded(Struct, frozen=True):
     instrument, ascending). `deltas` are candles to add to stored ones, by base name; `changes` is
     what became of the ledgers. `renewals` are candles in which trades lie before sealed ones: a sum
     that knows no ids cannot tell their open and close, the shorter candles can. `seen` counts the
-    trades that came in, `repeated` those not new.
+    trades that came in, `repeated` those not new. `committed` is set once it is durable.
     """
 
     trades: Table
@@ -50,6 +51,7 @@ class Recorded(Struct, frozen=True):
     renewals: list[Renewal] = field(default_factory=list)
     seen: int = 0
     repeated: int = 0
+    committed: Committed | None = None
 
 
 def record(frames: Sequence[Frame], ledger_of: Callable[[int], Ledger]) -> Recorded:

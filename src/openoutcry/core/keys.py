@@ -108,6 +108,10 @@ def sign_in_own_key(name: str, address: str) -> str:
     return f"sign_in:{{{name}}}:tries:{address}"
 
 
+COMMITS = "commits"
+"""Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
+
+
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
     return f"client_weight:{{{client}}}:{minute}"

@@ -20,7 +20,8 @@ from openoutcry.errors import ProtocolError
 Source = Literal["stream", "rest", "none"]
 
 _THREE: Final = Decimal("0.001")
-_UNITS: Final = ((Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "K"), (Decimal(1), ""))
+_TENTH: Final = Decimal("0.1")
+_UNITS: Final = ((Decimal(1), ""), (Decimal(10) ** 3, "K"), (Decimal(10) ** 6, "M"))
 
 
 class Coin(Struct, frozen=True):
@@ -98,10 +99,10 @@ def shown_text(number: Decimal) -> str:
 def compact_text(amount: Decimal) -> str:
     """Return an amount as people read it: 1234.5M, 12.3K, 950.0; one decimal, never more than M."""
     for unit, letter in _UNITS:
-        shown = (amount / unit).quantize(Decimal("0.1"), ROUND_HALF_UP)
-        if shown >= 1 or not letter:
-            break
-    return f"{shown:f}{letter}"
+        shown = (amount / unit).quantize(_TENTH, ROUND_HALF_UP)
+        if shown < 1000:
+            return f"{shown:f}{letter}"
+    return f"{shown:f}M"
 
 
 def price_row(coin: Coin, ticker: Ticker) -> PriceRow:

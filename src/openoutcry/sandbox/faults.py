@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError, ConfigError
+from openoutcry.sandbox.garbage import Garbage
 
 Kind = Literal[
     "drop",
@@ -39,7 +40,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     (None: it stays until cleared). Per message: `fraction` is the chance to be hit, `count` ends
     the fault after that many hits. `ms` is a delay, or how long a reorder waits for its `window` to
     fill. `count` is also the ids of skip_ids. `frame` says whether a cut says goodbye first.
-    `status` and `retry_after` are rest_status's, `body` is rest_garbage's.
+    `status` and `retry_after` are rest_status's, `body` is rest_garbage's; `path` limits any of the
+    three REST kinds to one path (empty: all).
     """
 
     kind: Kind
@@ -54,7 +56,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     frame: bool = True
     status: Annotated[int, Meta(ge=400, le=599)] = 429
     retry_after: Annotated[int, Meta(ge=0)] | None = None
-    body: Literal["html", "truncated"] = "html"
+    body: Garbage = "html"
+    path: str = ""
 
 
 def parse_faults(data: bytes) -> list[Fault]:
@@ -238,10 +241,13 @@ class Faults:
         """Return whether new connections are refused just now."""
         return any(run.on("", now) for run in self._running if run.fault.kind == "refuse")
 
-    def rest(self, symbol: str, now: int) -> list[Fault]:
-        """Return the faults that hit a REST call for `symbol` (empty: for none or several)."""
+    def rest(self, symbol: str, now: int, path: str = "") -> list[Fault]:
+        """Return the faults that hit a REST call of `path` for `symbol` (empty: none or several)."""
         return [
             run.fault
             for run in self._running
-            if run.fault.kind.startswith("rest_") and run.on(symbol, now) and self._hit(run, now)
+            if run.fault.kind.startswith("rest_")
+            and run.fault.path in {"", path}
+            and run.on(symbol, now)
+            and self._hit(run, now)
         ]

@@ -14,12 +14,12 @@ from msgspec import Meta, Struct
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError
 from openoutcry.sandbox.faults import Fault, Faults, parse_faults
+from openoutcry.sandbox.garbage import spoil
 from openoutcry.sandbox.limits import Verdict, WeightMeter
 from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import answer, weigh
 from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
-_GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 _REPLAY_TEXT = 'No body, or one like {"until": 5000}: the number of messages to play, then to wait.'
 _RATE_TEXT = 'A body like {"rate": 20} is needed: trades a second, above 0, at most 200000.'
 
@@ -71,7 +71,7 @@ class Rest:
         path, params = request.path, dict(request.query)
         self.calls[path] += 1
         now = self._clock()
-        faults = self._faults.rest(params.get("symbol", ""), now)
+        faults = self._faults.rest(params.get("symbol", ""), now, path)
         for fault in faults:
             if fault.kind == "rest_delay":
                 await asyncio.sleep(fault.ms / 1000)
@@ -90,10 +90,11 @@ class Rest:
         if reply is None:
             return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
         for fault in faults:
-            if fault.kind == "rest_garbage" and fault.body == "html":
-                return web.Response(body=_GARBAGE, content_type="text/html", headers=headers)
             if fault.kind == "rest_garbage":
-                return _json(200, reply.body[: max(1, len(reply.body) // 2)], headers)
+                body = spoil(reply.body, fault.body)
+                if fault.body == "html":
+                    return web.Response(body=body, content_type="text/html", headers=headers)
+                return _json(200, body, headers)
         return _json(reply.status, reply.body, headers)
 
     async def _list_faults(self, _request: web.Request) -> web.Response:

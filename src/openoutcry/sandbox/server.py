@@ -109,7 +109,12 @@ class Exchange:
         for fault in load_faults(options.faults_file):
             self._add_fault(fault)
         self._rest = Rest(self.market, self._faults, clock, self._controls())
-        self._runner = web.AppRunner(self._rest.application(), access_log=None)
+        self._runner = web.AppRunner(
+            # A call that a fault lets hang must not hold up the end.
+            self._rest.application(),
+            access_log=None,
+            shutdown_timeout=0.5,
+        )
         self._ws: asyncio.Server | None = None
         self._pending: set[asyncio.Task[None]] = set()
         self.addresses = Addresses("", "")

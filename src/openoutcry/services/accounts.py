@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from openoutcry.adapters.postgres import api_keys, sessions, users
 from openoutcry.adapters.postgres.api_keys import ApiKey
@@ -98,7 +98,7 @@ class Accounts:
         session = await sessions.begin_session(
             self._pool,
             known.user.id,
-            known.password_hash,
+            known.password_changed_time,
             (credentials.digest(token.public), credentials.digest(token.secret)),
             seen=(_printable(user_agent)[:_LONGEST_AGENT], address),
             seconds=self._seconds,
@@ -181,7 +181,6 @@ class Accounts:
             return None
         if better:
             await users.rehash(self._pool, found.user.id, found.password_hash, better)
-            return structs.replace(found, password_hash=better)
         return found
 
     async def _grant(self, user: User, session: str, token: credentials.Credential) -> Grant:

@@ -17,11 +17,11 @@ from redis.exceptions import RedisError
 from openoutcry.adapters.postgres.base_rows import BucketKey, read_rows
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.core.batch import Recorded
-from openoutcry.core.candle_messages import BaseCandles
+from openoutcry.core.candle_messages import BaseCandles, Committed
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.frames import MARK, Frame, FrameKind, empty, encode
 from openoutcry.core.intervals import BASES
-from openoutcry.core.keys import candles_channel, trades_channel
+from openoutcry.core.keys import COMMITS, candles_channel, trades_channel
 from openoutcry.model import Instrument
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,8 @@ class Announcer:
         self._encoder = msgspec.json.Encoder()
         self._trades: list[tuple[str, bytes]] = []
         self._dirty: dict[int, dict[str, set[int]]] = {}
+        self._since: dict[int, int] = {}
+        self._commits: dict[str, Committed] = {}
         self._coverage: dict[int, Coverage] = {}
         self._instruments: dict[int, Instrument] = {}
         self._trades_wait = asyncio.Event()
@@ -69,6 +71,9 @@ class Announcer:
                 self._dirty.setdefault(instrument, {}).setdefault(name, set()).add(bucket)
         for klines in recorded.klines:
             self._note_klines(klines.instrument, [candle.bucket for candle in klines.candles])
+            self._note_since(klines.instrument, klines.start)
+        if recorded.committed is not None:
+            self._note_commit(recorded.committed)
         if len(recorded.trades):
             self._note_trades(recorded)
             self._trades_wait.set()
@@ -118,6 +123,16 @@ class Announcer:
             dirty = self._dirty.setdefault(instrument, {}).setdefault(base.name, set())
             dirty.update(base.floor(bucket) for bucket in buckets[-_MOST_BUCKETS:])
 
+    def _note_since(self, instrument: int, earliest: int) -> None:
+        self._since[instrument] = min(self._since.get(instrument, earliest), earliest)
+
+    def _note_commit(self, one: Committed) -> None:
+        """Add a commit to those that wait; what waits is told as one step."""
+        waiting = self._commits.get(one.stream)
+        whole = waiting is None or waiting.entry == one.after
+        after = one.after if waiting is None else waiting.after
+        self._commits[one.stream] = Committed(one.stream, after if whole else "", one.entry)
+
     def _note_trades(self, recorded: Recorded) -> None:
         trades = recorded.trades
         instruments = trades["instrument"]
@@ -128,6 +143,7 @@ class Announcer:
             frame = Frame(FrameKind.TRADES, 0, scales, empty(MARK), trades[start:end])
             symbol = self._instruments[instrument].symbol
             self._trades.append((trades_channel(symbol), encode(frame)))
+            self._note_since(instrument, int(trades["venue_time"][start:end].min()))
         excess = len(self._trades) - _MOST_TRADE_MESSAGES
         if excess > 0:
             del self._trades[:excess]
@@ -148,8 +164,8 @@ class Announcer:
 
     async def _publish_candles(self, connection: asyncpg.Connection[Any]) -> None:
         dirty, self._dirty = self._dirty, {}
-        if not dirty:
-            return
+        since, self._since = self._since, {}
+        commits, self._commits = self._commits, {}
         keys = [
             BucketKey(name, instrument, bucket)
             for instrument, bases in dirty.items()
@@ -165,15 +181,28 @@ class Announcer:
                     symbol=symbol,
                     rows=rows.get(instrument, {}),
                     coverage=self._coverage.get(instrument, Coverage()),
+                    since=since.get(instrument),
                 )
                 pipeline.publish(candles_channel(symbol), self._encoder.encode(message))
+            for committed in commits.values():
+                pipeline.publish(COMMITS, self._encoder.encode(committed))
             await pipeline.execute()
         except BaseException:
-            self._put_back(dirty)
+            self._put_back(dirty, since, commits)
             raise
         self.published += len(dirty)
 
-    def _put_back(self, dirty: dict[int, dict[str, set[int]]]) -> None:
+    def _put_back(
+        self,
+        dirty: dict[int, dict[str, set[int]]],
+        since: dict[int, int],
+        commits: dict[str, Committed],
+    ) -> None:
+        newer, self._commits = self._commits, commits
+        for committed in newer.values():
+            self._note_commit(committed)
+        for instrument, earliest in since.items():
+            self._note_since(instrument, earliest)
         for instrument, bases in dirty.items():
             for name, buckets in bases.items():
                 self._dirty.setdefault(instrument, {}).setdefault(name, set()).update(buckets)

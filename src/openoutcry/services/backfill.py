@@ -13,7 +13,7 @@ from openoutcry.adapters.postgres.times import to_us
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
-from openoutcry.core.intervals import DAY, INTERVALS, MINUTE
+from openoutcry.core.intervals import DAY, HOUR, INTERVALS, MINUTE
 from openoutcry.core.klines import KLINE_BASES
 from openoutcry.errors import VenueUnavailableError
 from openoutcry.model import Instrument
@@ -88,8 +88,8 @@ class Backfill:
             end = interval.floor(first_time)
             start = interval.back(end, _CANDLES)
             if name == "1m":
-                # Today's hours and the day itself are summed from these.
-                start = min(start, first_time - first_time % DAY)
+                # Today's hours and the day itself are summed from these, and the last 24 hours.
+                start = min(start, end - DAY - HOUR)
             await self._klines(instrument, name, start, end)
         await self._minute(instrument, first_id, first_time - first_time % MINUTE)
         log.info("history fetched", symbol=instrument.symbol)

@@ -6,55 +6,45 @@ import time
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
-from msgspec import Struct
-
 from openoutcry.adapters.postgres.block_reader import (
     Block,
     BlockReader,
     Kind,
+    Run,
     block_start,
+    blocks_within,
     close_of,
     quiet_kline,
 )
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.intervals import INTERVALS, Interval
 from openoutcry.model import Instrument
+from openoutcry.services.ready_pages import Page, ReadyPages
 
 
 class Blocks(Protocol):
     """Where blocks come from. Every method may raise StoreUnavailableError."""
 
     async def get(
-        self, instrument: Instrument, interval: Interval, kind: Kind, start: int
-    ) -> Block:
-        """Return the block that starts at `start`, as the store has it now."""
+        self, instrument: Instrument, interval: Interval, kind: Kind, run: Run
+    ) -> list[Block]:
+        """Return blocks next to one another, as the store has them now."""
 
-    async def before(self, instrument: int, interval: Interval, bucket: int) -> int | None:
+    async def before(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
         """Return the start of the last stored candle that starts before `bucket`."""
 
-    async def after(self, instrument: int, interval: Interval, bucket: int) -> int | None:
+    async def after(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
         """Return the start of the first stored candle that starts at `bucket` or later."""
 
 
-class Page(Struct):
-    """Rows of a range, ascending; `blocks` are those that they were taken from.
+class PageReader:
+    """Puts pages together, and keeps whole answers in `ready`.
 
-    `first_ids` and `last_ids` are those of klines. `known`: the whole range is over and known, so
-    that the same question will get the same answer.
+    Every method may raise StoreUnavailableError.
     """
 
-    starts: list[int]
-    rows: list[str]
-    blocks: list[Block]
-    first_ids: list[int]
-    last_ids: list[int]
-    known: bool = False
-
-
-class PageReader:
-    """Puts pages together. Every method may raise StoreUnavailableError."""
-
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, ready: ReadyPages) -> None:
+        self.ready = ready
         self._blocks = blocks
 
     async def candles(
@@ -113,15 +103,15 @@ class PageReader:
         first, last = bounds
         at = block_start(interval, first)
         while at <= last:
-            block = await self._blocks.get(instrument, interval, kind, at)
-            low, high = bisect_left(block.starts, first), bisect_right(block.starts, last)
-            _take(page, block, slice(low, min(high, low + limit - len(page.rows))))
-            if len(page.rows) >= limit:
-                break
-            if block.rows:
-                at = block.end
-            else:
-                found = await self._blocks.after(instrument.id, interval, block.end)
+            run = Run(at, blocks_within(interval, at, last, limit - len(page.rows)))
+            for block in await self._blocks.get(instrument, interval, kind, run):
+                low, high = bisect_left(block.starts, first), bisect_right(block.starts, last)
+                _take(page, block, slice(low, min(high, low + limit - len(page.rows))))
+                if len(page.rows) >= limit:
+                    return page
+            at = block.end
+            if not block.rows and at <= last:
+                found = await self._blocks.after(instrument, interval, at)
                 if found is None:
                     break
                 at = block_start(interval, found)
@@ -133,15 +123,21 @@ class PageReader:
         taken: list[tuple[Block, slice]] = []
         at, missing = block_start(interval, last), limit
         while missing > 0:
-            block = await self._blocks.get(instrument, interval, Kind.KLINES, at)
-            high = bisect_right(block.starts, last)
-            low = max(0, high - missing)
-            taken.append((block, slice(low, high)))
-            missing -= high - low
+            first = block_start(interval, interval.back(last, missing - 1)) if not taken else at
+            run = Run(min(first, at), blocks_within(interval, min(first, at), at, 2 * missing))
+            for block in reversed(await self._blocks.get(instrument, interval, Kind.KLINES, run)):
+                high = bisect_right(block.starts, last)
+                low = max(0, high - missing)
+                taken.append((block, slice(low, high)))
+                missing -= high - low
+                if missing == 0:
+                    break
+            if missing == 0:
+                break
             if block.rows:
                 before: int | None = block.start - 1
             else:
-                before = await self._blocks.before(instrument.id, interval, block.start)
+                before = await self._blocks.before(instrument, interval, block.start)
             if before is None or before < 0:
                 break
             at = block_start(interval, before)
@@ -220,16 +216,22 @@ class DirectBlocks:
         self._reader = reader
         self._ttl = ttl
         self._coverage: dict[int, tuple[float, Coverage]] = {}
-        self.before = reader.before
-        self.after = reader.after
+
+    async def before(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
+        """Return the start of the last stored candle that starts before `bucket`."""
+        return await self._reader.before(instrument.id, interval, bucket)
+
+    async def after(self, instrument: Instrument, interval: Interval, bucket: int) -> int | None:
+        """Return the start of the first stored candle that starts at `bucket` or later."""
+        return await self._reader.after(instrument.id, interval, bucket)
 
     async def get(
-        self, instrument: Instrument, interval: Interval, kind: Kind, start: int
-    ) -> Block:
-        """Return the block that starts at `start`."""
+        self, instrument: Instrument, interval: Interval, kind: Kind, run: Run
+    ) -> list[Block]:
+        """Return blocks next to one another."""
         read_at, coverage = self._coverage.get(instrument.id, (float("-inf"), Coverage()))
         if time.monotonic() - read_at > self._ttl:
             # Coverage goes first: what it calls known was committed before the candles are read.
             read_at, coverage = time.monotonic(), await self._reader.coverage(instrument.id)
             self._coverage[instrument.id] = (read_at, coverage)
-        return await self._reader.read(instrument.id, interval, kind, start, coverage)
+        return await self._reader.read(instrument.id, interval, kind, run, coverage)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.outages import OUTAGES
@@ -17,6 +17,7 @@ from openoutcry.adapters.postgres.shard_store import ShardStore
 from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream, order_of
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.batch import Recorded, record
+from openoutcry.core.candle_messages import Committed
 from openoutcry.core.frames import Frame, FrameKind, decode
 from openoutcry.core.klines import decode_klines
 from openoutcry.core.ledger import Ledger
@@ -97,6 +98,7 @@ class Recorder:
         self._ledgers: dict[int, Ledger] = {}
         self._instruments: dict[int, Instrument] = {}
         self._careful = 0
+        self._committed = ""
         self._trades_per_entry = 1.0
         self.stats = RecorderStats()
 
@@ -137,6 +139,7 @@ class Recorder:
     async def _record_owned(self, store: ShardStore, stop: asyncio.Event, backoff: Backoff) -> None:
         self._ledgers = await store.ledgers()
         self._instruments = await store.instruments()
+        self._committed = ""  # others may have committed since
         self._count_gaps()
         await self._stream.join()
         await self._stream.claim()
@@ -230,13 +233,15 @@ class Recorder:
 
     async def _commit(self, store: ShardStore, prepared: _Prepared) -> None:
         entries, recorded = prepared.entries, prepared.recorded
-        started = time.perf_counter()
+        started, entry = time.perf_counter(), entries[-1].id.decode()
         try:
-            await store.commit(recorded, self._stream.name, entries[-1].id.decode())
+            await store.commit(recorded, self._stream.name, entry)
         except _POISON as error:
             await self._isolate(entries, error)
             return
-        self._announce(recorded, self._instruments)
+        committed = Committed(self._stream.name, self._committed, entry)
+        self._committed = entry
+        self._announce(structs.replace(recorded, committed=committed), self._instruments)
         await self._stream.done([entry.id for entry in entries])
         stats = self.stats
         stats.trades += len(recorded.trades)

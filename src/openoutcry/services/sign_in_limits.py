@@ -23,6 +23,10 @@ _log = structlog.get_logger(__name__)
 MOST_BUCKETS: Final = 10_000
 """In this process's own memory while Valkey is away; beyond that the oldest goes."""
 
+# Of one process. A flood must not use up the connections to Valkey, and look like an outage of it.
+_AT_ONCE: Final = 16
+_MOST_WAITING: Final = 256
+
 _PATIENCE: Final = 3.0
 _AWAY: Final = 5.0
 _WARN_EVERY: Final = 60.0
@@ -56,15 +60,25 @@ class SignInLimits:
             tries.step_of(options.by_address, options.seconds * 1000),
         )
         self._own = OwnTries()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
         self._away_until = self._warned = float("-inf")
 
     async def take(self, name: str, address: str) -> None:
         """Take a try for a name from an address. Raises TooManyTriesError with the time to wait.
 
         An address that has none left takes none of the name; a name that has none left costs the
-        address nothing.
+        address nothing. When too many wait to be counted, further ones are refused.
         """
-        name, group, known = _names(name, address)
+        if self._waiting >= _MOST_WAITING:
+            raise TooManyTriesError("Too many sign in just now; try again in a moment.", 2.0)
+        self._waiting += 1
+        try:
+            await self._take(*_names(name, address))
+        finally:
+            self._waiting -= 1
+
+    async def _take(self, name: str, group: str, known: str) -> None:
         bucket = sign_in_address_key(group)
         wait = await self._ask(partial(self._shared.take, bucket, *self._address))
         if wait is None:
@@ -97,7 +111,7 @@ class SignInLimits:
         if time.monotonic() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with self._turns, asyncio.timeout(_PATIENCE):
                 return await question() or 0
         except (StoreUnavailableError, TimeoutError) as error:
             self._away_until = time.monotonic() + _AWAY

@@ -16,8 +16,9 @@ from openoutcry.core.intervals import Interval
 from openoutcry.model import Instrument
 from openoutcry.services import store_trades
 from openoutcry.services.books import BookReader
-from openoutcry.services.candle_pages import Page, PageReader
+from openoutcry.services.candle_pages import PageReader
 from openoutcry.services.market_time import MarketTime
+from openoutcry.services.ready_pages import Page
 from openoutcry.venues.binance_server_data import (
     Aggregate,
     Bar,
@@ -93,7 +94,8 @@ class StoreMarket:
         """Return `bars` as the rows of `/klines`; None for times in µs."""
         if micro:
             return None
-        return Ready(_join(await self._page(symbol, interval, span)))
+        page = await self._page(symbol, interval, span)
+        return self._pages.ready.get((symbol, interval.name), page, _join)
 
     async def newest(self, symbols: Sequence[str]) -> Mapping[str, Print]:
         """Return the newest stored trade of each symbol."""

@@ -65,7 +65,10 @@ def parse_target(target: str) -> Opening | None:
     Understood are `/ws`, `/ws/<number>`, `/ws/<stream>[/<stream>…]`, `/stream` and
     `/stream?streams=a/b/c`, each with an optional `timeUnit=MICROSECOND`.
     """
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:  # two slashes and then no host
+        return None
     query = parse_qs(parts.query)
     micro = query.get("timeUnit", [""])[-1].upper() == "MICROSECOND"
     path = parts.path.strip("/")
@@ -171,7 +174,7 @@ def _checked(params: list[Any]) -> dict[str, Stream]:
 def _decode(data: bytes) -> dict[str, Any]:
     try:
         request = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _Refusal(3, f"Invalid JSON: {error}") from None
     if not isinstance(request, dict):
         raise _Refusal(2, "Invalid request: expected an object")

@@ -47,7 +47,7 @@ async def test_candles_and_coverage(store: asyncpg.Pool) -> None:
     await store.execute(
         "INSERT INTO watermarks VALUES ($1, 1, $2, 9, $3, $4)",
         instrument,
-        START,
+        START - 1,
         START + 3 * SECOND,
         START + 4 * SECOND + 1,
     )

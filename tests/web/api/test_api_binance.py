@@ -153,7 +153,7 @@ async def test_absurd_times_have_an_answer(
     """No time is so far away that the store or a calendar fails."""
     for name in ("startTime", "endTime"):
         for path in ("klines", "aggTrades"):
-            query: dict[str, Any] = {"symbol": "BTCUSDT", "interval": interval, name: time}
+            query = _query(interval=interval) | {name: time}
             answer = await api.get(f"/api/v3/{path}", params=query)
             assert answer.status_code == 200, answer.text
 
@@ -163,7 +163,7 @@ async def test_ids_and_limits_at_their_ends(api: httpx.AsyncClient) -> None:
     """Ids beyond 64 bits are ids that nobody has."""
     for path in ("historicalTrades", "aggTrades"):
         for number in (-1, 0, 2**63 - 1, 2**63, 10**19):
-            query: dict[str, Any] = {"symbol": "BTCUSDT", "fromId": number, "limit": 10**19}
+            query = _query(fromId=number, limit=10**19)
             answer = await api.get(f"/api/v3/{path}", params=query)
             assert (answer.status_code, answer.json()) == (200, []), answer.text
 

@@ -18,7 +18,7 @@ from openoutcry.core.intervals import INTERVALS, SECOND
 from openoutcry.web.api.app import create_app
 
 START = 1_767_225_600 * SECOND
-BINANCE = ("/api/v3/", "/fapi/", "/dapi/")
+OTHERS = ("/api/v3/", "/fapi/", "/dapi/", "/udf/")
 PATHS = ["/candles", "/api/v1/config", "/api/v1/gaps", "/api/v1/status", "/metrics", "/schema"]
 
 
@@ -158,9 +158,11 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
     document: dict[str, Any] = (await api.get("/schema")).json()
     assert document["openapi"].startswith("3.1")
     assert "/api/v3/klines" in document["paths"]
-    assert {path for path in document["paths"] if not path.startswith(BINANCE)} == {
+    assert {path for path in document["paths"] if not path.startswith(OTHERS)} == {
         *("/candles", "/api/v1/config", "/api/v1/gaps", "/api/v1/status"),
-        *("/health/live", "/health/ready", "/metrics"),
+        *("/health/live", "/health/ready", "/metrics", "/api/v1/markets"),
+        *("/api/prices/aggregated", "/api/prices/symbol/{symbol}"),
+        "/api/admin/price-cache-stats",
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
         *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}"),

@@ -20,6 +20,7 @@ from openoutcry.venues.binance_server_data import Bar, Print
 from openoutcry.web.hub.meter import Meter
 from openoutcry.web.hub.server import APP_PATH, HubOptions, Server
 from openoutcry.web.hub.sources import Sink
+from openoutcry.web.hub.tickers import KnownTickers
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
@@ -39,6 +40,7 @@ class LocalBus:
         self.connected = True
         self.wanted: dict[str, int] = {}
         self.quotes: dict[str, bytes] = {}
+        self.tickers: KnownTickers | None = None
         self.books: dict[str, bytes] = {}
         self.sink: Sink | None = None
 
@@ -64,6 +66,10 @@ class LocalBus:
     async def last_books(self, symbols: Sequence[str]) -> list[bytes]:
         """Return what the test put there."""
         return [self.books[symbol] for symbol in symbols if symbol in self.books]
+
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return what the test put there."""
+        return self.tickers
 
     async def run(self, sink: Sink) -> None:
         """Remember who listens."""

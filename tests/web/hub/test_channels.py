@@ -14,6 +14,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
     [
         ("price:BTCUSDT", Channel("price", "BTCUSDT")),
         ("trade:ETHUSDT", Channel("trade", "ETHUSDT")),
+        ("tickers", Channel("tickers")),
         ("candle:BTCUSDT:1M", Channel("candle", "BTCUSDT", "1M")),
     ],
 )
@@ -31,6 +32,7 @@ def test_names(text: str, channel: Channel) -> None:
         ("price:BTCUSDT:1m", "unknown_channel"),
         ("candle:BTCUSDT", "unknown_channel"),
         ("user:7", "unknown_channel"),
+        ("tickers:BTCUSDT", "unknown_channel"),
         ("price:", "unknown_symbol"),
         ("price:btcusdt", "unknown_symbol"),
         ("candle:DOGEUSDT:1m", "unknown_symbol"),
@@ -54,4 +56,5 @@ def test_policies() -> None:
         "price": Policy.LATEST,
         "candle": Policy.LATEST,
         "trade": Policy.NEWEST,
+        "tickers": Policy.LATEST,
     }

@@ -6,11 +6,15 @@ from typing import Any, Final
 
 from openoutcry.core.coverage import Coverage, Span
 
+# Another trade of the first one's very moment may have come before it: what is known begins after it,
+# as in `core.ledger`.
 _COVERAGE: Final = """
-SELECT false AS gap, 0 AS base, first_time AS from_time, heard_until AS to_time
+SELECT false AS gap, 0 AS base, first_time + interval '1 microsecond' AS from_time,
+       heard_until AS to_time
 FROM watermarks WHERE instrument_id = $1
 UNION ALL
-SELECT false, base, from_time, to_time
+SELECT false, base,
+       CASE base WHEN 0 THEN from_time + interval '1 microsecond' ELSE from_time END, to_time
 FROM coverage WHERE instrument_id = $1 AND to_time >= $2
 UNION ALL
 SELECT true, 0, from_time, to_time

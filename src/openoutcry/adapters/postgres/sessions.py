@@ -18,7 +18,7 @@ MOST_SESSIONS: Final = 100
 BEGIN: Final = """
 INSERT INTO sessions (user_id, family_hash, refresh_hash, user_agent, address, expires_at)
 SELECT id, $3, $4, $5, $6, now() + $7 * interval '1 second'
-FROM users WHERE id = $1 AND password_hash = $2 AND NOT disabled FOR SHARE
+FROM users WHERE id = $1 AND password_changed_at = $2 AND NOT disabled FOR SHARE
 RETURNING id
 """
 
@@ -81,19 +81,21 @@ class Reused(Struct, frozen=True):
 async def begin_session(
     pool: Pool,
     user_id: int,
-    password_hash: str,
+    password_changed_time: int,
     hashes: tuple[bytes, bytes],
     *,
     seen: tuple[str, str],
     seconds: int,
 ) -> str | None:
-    """Begin a session and return its id; None if the user may no longer, or by another password.
+    """Begin a session and return its id; None if the user may no longer, or has another password.
 
     `hashes` are those of the refresh token's family and of the token, `seen` are user agent and
     address; it ends in `seconds` unless refreshed. Sessions beyond the most a user may have end.
     """
     async with connection(pool) as lent, lent.transaction():
-        session = await lent.fetchval(BEGIN, user_id, password_hash, *hashes, *seen, seconds)
+        session = await lent.fetchval(
+            BEGIN, user_id, password_changed_time, *hashes, *seen, seconds
+        )
         if session is not None:
             await lent.execute(TIDY, user_id, MOST_SESSIONS)
     return None if session is None else str(session)

@@ -11,7 +11,7 @@ from openoutcry.adapters.postgres.pool import Connection, Pool, connection, fetc
 from openoutcry.errors import BadRequestError, NotFoundError
 from openoutcry.model import Role, User
 
-_COLUMNS: Final = "id, name, role, password_hash, disabled, created_at"
+_COLUMNS: Final = "id, name, role, password_hash, password_changed_at, disabled, created_at"
 _NAMED: Final = """lower(name COLLATE "C") = lower($1 COLLATE "C")"""
 
 ADD: Final = "INSERT INTO users (name, role, password_hash) VALUES ($1, $2, $3) RETURNING id"
@@ -35,6 +35,7 @@ class StoredUser(Struct, frozen=True):
 
     user: User
     password_hash: str
+    password_changed_time: int
     disabled: bool
     created_time: int
 
@@ -100,6 +101,7 @@ def _stored(row: asyncpg.Record) -> StoredUser:
     return StoredUser(
         user=User(row["id"], row["name"], Role(row["role"])),
         password_hash=row["password_hash"],
+        password_changed_time=row["password_changed_at"],
         disabled=row["disabled"],
         created_time=row["created_at"],
     )

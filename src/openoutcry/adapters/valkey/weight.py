@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from typing import Any, Final
 
+import structlog
+from msgspec import Struct
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from openoutcry.core.keys import weight_block_key, weight_key, weight_limit_key
 from openoutcry.errors import RateLimitedError
+
+log = structlog.get_logger(__name__)
 
 _SPEND: Final = """
 local blocked = redis.call('PTTL', KEYS[2])
@@ -26,6 +33,17 @@ local used = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) > used then redis.call('SET', KEYS[1], ARGV[1], 'EX', 120) end
 return 1
 """
+
+
+_PATIENCE: Final = 1.0
+
+
+class WeightFigures(Struct, frozen=True):
+    """The budget just now: used this minute, what we may use of it, seconds of a venue's block."""
+
+    used: int
+    limit: int
+    blocked_seconds: float
 
 
 class WeightBudget:
@@ -69,5 +87,78 @@ class WeightBudget:
         milliseconds = max(1, int(seconds * 1000))
         await self._valkey.set(weight_block_key(self._venue), b"1", px=milliseconds)
 
+    async def read(self) -> WeightFigures:
+        """Return the figures of this minute."""
+        used: Any = await self._valkey.get(self._key())
+        allowed: Any = await self._valkey.get(weight_limit_key(self._venue))
+        blocked: Any = await self._valkey.pttl(weight_block_key(self._venue))
+        limit = int(float(allowed or self._limit) * self._share)
+        return WeightFigures(int(used or 0), limit, max(0, int(blocked)) / 1000)
+
+    @property
+    def most(self) -> int:
+        """What may be spent in a minute until the venue has said what it allows."""
+        return int(self._limit * self._share)
+
     def _key(self) -> str:
         return weight_key(self._venue, int(time.time() // 60))
+
+
+class SteadyBudget:
+    """A shared budget that goes on in this process's own memory while Valkey is away.
+
+    For what has to be answered without Valkey too. A venue's block is remembered in both places.
+    """
+
+    def __init__(self, shared: WeightBudget) -> None:
+        self._shared = shared
+        self._minute = 0
+        self._spent = 0
+        self._blocked_until = 0.0
+
+    async def spend(self, weight: int) -> None:
+        """Take `weight`; raises RateLimitedError with the seconds until there is more."""
+        left = self._blocked_until - time.monotonic()
+        if left > 0:
+            raise RateLimitedError(f"the venue wants to be left alone for {left:.0f} s", left)
+        minute = int(time.time() // 60)
+        if minute != self._minute:
+            self._minute, self._spent = minute, 0
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._shared.spend(weight)
+        except (RedisError, OSError, TimeoutError):
+            if self._spent + weight > self._shared.most:
+                wait = 60 - time.time() % 60
+                raise RateLimitedError("this minute's request weight is spent", wait) from None
+        self._spent += weight
+
+    async def allowed(self, limit: int) -> None:
+        """Note what the venue says it allows in a minute."""
+        await self._quietly(self._shared.allowed(limit))
+
+    async def observed(self, used: int) -> None:
+        """Note what the venue says has been used in this minute."""
+        self._spent = max(self._spent, used)
+        await self._quietly(self._shared.observed(used))
+
+    async def forbidden(self, seconds: float) -> None:
+        """Spend nothing for so many seconds."""
+        self._blocked_until = time.monotonic() + seconds
+        await self._quietly(self._shared.forbidden(seconds))
+
+    async def read(self) -> WeightFigures:
+        """Return the figures of this minute, our own alone while Valkey is away."""
+        left = max(0.0, self._blocked_until - time.monotonic())
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._shared.read()
+        except (RedisError, OSError, TimeoutError):
+            return WeightFigures(self._spent, self._shared.most, left)
+
+    async def _quietly(self, telling: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await telling
+        except (RedisError, OSError, TimeoutError) as error:
+            log.debug("the shared budget is not told", reason=str(error))

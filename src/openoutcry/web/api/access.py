@@ -21,7 +21,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
 
-from openoutcry.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from openoutcry.errors import ForbiddenError, UnauthorizedError
 from openoutcry.model import Role, Scope, User
 from openoutcry.services.identity import Identities, Identity
 from openoutcry.web.api.errors import ErrorBody
@@ -107,12 +107,12 @@ def say_who_may(config: AppConfig) -> AppConfig:
 def shown_credential(request: Asked) -> str | None:
     """Return the token or key that came with a request, None without one.
 
-    Raises UnauthorizedError for another kind of Authorization, BadRequestError for two credentials.
+    Raises UnauthorizedError for another kind of Authorization, and for two credentials.
     """
     bearer = request.headers.get("authorization")
     key = request.headers.get(KEY_HEADER)
     if bearer is not None and key is not None:
-        raise BadRequestError(f"Send Authorization or {KEY_HEADER}, not both.")
+        raise UnauthorizedError(f"Send Authorization or {KEY_HEADER}, not both.")
     if bearer is None:
         return key
     scheme, _, token = bearer.partition(" ")

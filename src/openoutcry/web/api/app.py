@@ -13,19 +13,27 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.sparklines import Sparklines
+from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.tries import SharedTries
+from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
 from openoutcry.core.client_address import networks
+from openoutcry.core.prices import parse_coins
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
+from openoutcry.services.price_asker import PriceRules
+from openoutcry.services.prices import Prices, Silent
+from openoutcry.services.ready_pages import ReadyPages
 from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.binance import binance_routes
 from openoutcry.web.api.candles import candle_routes
@@ -33,12 +41,16 @@ from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
+from openoutcry.web.api.hot import serve_hot
 from openoutcry.web.api.live import Live
+from openoutcry.web.api.markets import MarketsBody, market_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
+from openoutcry.web.api.prices import AGGREGATED, Aggregated, price_routes
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
+from openoutcry.web.api.udf import udf_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -53,19 +65,58 @@ def create_app(
     static: Path = STATIC,
     ttl: float = 1.0,
     live: Live | None = None,
+    prices: Prices | None = None,
+    budget: SteadyBudget | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
     What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
-    runs beside the application; without it nothing else is kept.
+    runs beside the application; without it nothing else is kept. `prices` and the weight `budget` that
+    they are asked for within run beside it as well; without them there are only those in Valkey.
     """
     metrics = metrics or RequestMetrics()
     live = live or Live.idle(pool, valkey, settings, ttl)
+    prices = prices or Prices(Silent(), PriceBoard(valkey), PriceRules())
+    aggregated = Aggregated(prices, parse_coins(settings.price_symbols))
     instruments = InstrumentReader(pool, ttl)
-    pages = PageReader(live.blocks)
+    pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
+    accounts, identities = _accounts(pool, valkey, settings)
+    app = Litestar(
+        route_handlers=[
+            *candle_routes(CandleReader(pool, ttl), pages, instruments),
+            *system_routes(
+                pool,
+                instruments,
+                cache,
+                ws_url=settings.public_ws_url,
+                ws_port=settings.ws_port,
+                version=version,
+            ),
+            *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
+            *udf_routes(instruments, pages, live.time, settings.venue),
+            *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
+            *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
+            *health_routes(cache, settings.required_roles),
+            *metrics_routes(cache, metrics),
+            *auth_routes(accounts, trusted),
+            *site_routes(static),
+        ],
+        dependencies=access_dependencies(identities),
+        on_app_init=[say_who_may],
+        exception_handlers=HANDLERS,
+        openapi_config=openapi_config(version),
+        request_max_body_size=_MOST_BODY,
+        before_send=[_no_sniffing, tell_all_methods],
+        debug=False,
+    )
+    ready = serve_hot(app, {AGGREGATED: aggregated.hot})
+    return instrument(allow_origins(ready, settings.allowed_origins), metrics)
+
+
+def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:
     tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
     identities = Identities(pool, tokens)
     limits = SignInLimits(
@@ -82,32 +133,7 @@ def create_app(
         limits=limits,
         session_days=settings.session_days,
     )
-    app = Litestar(
-        route_handlers=[
-            *candle_routes(CandleReader(pool, ttl), instruments),
-            *system_routes(
-                pool,
-                instruments,
-                cache,
-                ws_url=settings.public_ws_url,
-                ws_port=settings.ws_port,
-                version=version,
-            ),
-            *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
-            *health_routes(cache, settings.required_roles),
-            *metrics_routes(cache, metrics),
-            *auth_routes(accounts, trusted),
-            *site_routes(static),
-        ],
-        dependencies=access_dependencies(identities),
-        on_app_init=[say_who_may],
-        exception_handlers=HANDLERS,
-        openapi_config=openapi_config(version),
-        request_max_body_size=_MOST_BODY,
-        before_send=[_no_sniffing],
-        debug=False,
-    )
-    return instrument(allow_origins(app, settings.allowed_origins), metrics)
+    return accounts, identities
 
 
 async def _no_sniffing(message: Message, _: Scope) -> None:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from openoutcry.adapters.postgres.api_keys import ApiKey
 from openoutcry.adapters.postgres.sessions import Session
+from openoutcry.core.account_rules import LABEL_PATTERN, LONGEST_LABEL
 from openoutcry.core.client_address import Network
 from openoutcry.errors import NotFoundError
 from openoutcry.model import Scope, User
@@ -88,7 +89,7 @@ class EndedBody(Struct, frozen=True):
 class NewKeyBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A key to be made: what it is called, what it may do, and for how long (null: for good)."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=60)]
+    name: Annotated[str, Meta(max_length=LONGEST_LABEL, pattern=LABEL_PATTERN)]
     scopes: list[Scope] = []
     expires_in_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
 

@@ -10,6 +10,7 @@ from litestar import HttpMethod, Request, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
+from openoutcry.core.client_address import address_group
 from openoutcry.services.client_weight import ClientWeights, seconds_left, wall
 from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import ApiError, Reply, answer, error_reply, weigh
@@ -37,7 +38,7 @@ def binance_routes(
         path = request.scope["path"]
         params = dict(parse_qsl(request.scope["query_string"].decode("latin-1"), True))
         now = wall()
-        used = weights.spend(address_of(request), weigh(path, params), now)
+        used = weights.spend(address_group(address_of(request)), weigh(path, params), now)
         headers = {"X-MBX-USED-WEIGHT": str(used), "X-MBX-USED-WEIGHT-1M": str(used)}
         if used > weights.limit:
             text = refusal_text(429, weights.limit, 0)

@@ -19,9 +19,10 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.core.intervals import INTERVALS, Interval, parse_interval
 from openoutcry.errors import BadRequestError
 from openoutcry.model import Instrument
+from openoutcry.services.candle_pages import PageReader
 from openoutcry.web.api.errors import ErrorBody
 from openoutcry.web.api.openapi import RequiredQuery
-from openoutcry.web.api.replies import CACHE_HEADERS, reply
+from openoutcry.web.api.replies import CACHE_HEADERS, reply, reply_ready
 
 LIMIT: Final = 1000
 FILLS: Final = ("none", "previous")
@@ -60,8 +61,10 @@ class CandlesBody(Struct, frozen=True, rename="camel"):
     candles: list[CandleItem]
 
 
-def candle_routes(reader: CandleReader, instruments: InstrumentReader) -> list[HTTPRouteHandler]:
-    """Return the route of `GET /candles`, which reads from `reader`."""
+def candle_routes(
+    reader: CandleReader, pages: PageReader, instruments: InstrumentReader
+) -> list[HTTPRouteHandler]:
+    """Return the route of `GET /candles`: pages as they are, filled ones from `reader`."""
 
     @get(
         "/candles",
@@ -135,14 +138,17 @@ def candle_routes(reader: CandleReader, instruments: InstrumentReader) -> list[H
         if fill not in FILLS:
             raise BadRequestError(f"fill is {_quoted(fill)}; it is one of {', '.join(FILLS)}.")
         instrument = await _instrument(instruments, asset)
-        read = reader.page if fill == "none" else reader.filled_page
-        page = await read(instrument.id, interval, start, end, LIMIT)
-        body = (
+        head = (
             f'{{"asset":{_json(instrument.symbol)},"duration":"{interval.name}"'
-            f',"startTime":"{iso(start)}","endTime":"{iso(end)}","candles":{page.body}}}'
+            f',"startTime":"{iso(start)}","endTime":"{iso(end)}","candles":'
         )
-        control = _SETTLED if page.settled else _OPEN
-        return reply(request, body.encode(), cache_control=control)
+        if fill == "previous":
+            filled = await reader.filled_page(instrument.id, interval, start, end, LIMIT)
+            control = _SETTLED if filled.settled else _OPEN
+            return reply(request, f"{head}{filled.body}}}".encode(), cache_control=control)
+        page = await pages.candles(instrument, interval, start, end, LIMIT)
+        body = pages.ready.get(head, page, lambda page: f"{head}[{','.join(page.rows)}]}}".encode())
+        return reply_ready(request, body, cache_control=_SETTLED if page.known else _OPEN)
 
     return [candles]
 

@@ -20,6 +20,9 @@ from openoutcry.errors import EngineError
 # Request line and headers together; hyper answers 431 to more.
 _MOST_HEAD: Final = 32_768
 _BACKLOG: Final = 1024
+# Connections open at once, idle ones included: past them Granian accepts no more. Its own default
+# is the backlog, too few for readers that keep theirs alive.
+_MOST_CONNECTIONS: Final = 20_000
 _PATIENCE: Final = 5.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,6 +40,7 @@ async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) ->
         http=HTTPModes.http1,
         websockets=False,
         backlog=_BACKLOG,
+        backpressure=_MOST_CONNECTIONS,
         http1_settings=HTTP1Settings(max_buffer_size=_MOST_HEAD),
         log_enabled=False,
     )

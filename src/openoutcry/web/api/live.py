@@ -1,4 +1,4 @@
-"""What runs beside the application in an API process: shared counters and the market's time."""
+"""What runs beside the application in an API process: a listener, shared counters, the time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.block_reader import BlockReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.config import Settings
+from openoutcry.services.block_cache import BlockCache
 from openoutcry.services.candle_pages import Blocks, DirectBlocks
 from openoutcry.services.client_weight import ClientWeights
+from openoutcry.services.commit_news import CommitNews
 from openoutcry.services.market_time import MarketTime
+from openoutcry.web.hub.sources import ValkeyBus
 
 
 class Live(Struct, frozen=True):
@@ -31,6 +34,32 @@ class Live(Struct, frozen=True):
             ClientWeights(valkey, settings.client_weight),
         )
 
+
+class Running(Struct, frozen=True):
+    """Live parts, and what keeps them so."""
+
+    live: Live
+    cache: BlockCache
+    _bus: ValkeyBus
+    _news: CommitNews
+
+    @classmethod
+    def make(cls, pool: Pool, valkey: Redis, settings: Settings) -> Running:
+        """Return the parts of a process; nothing is asked of the engines before `run`."""
+        time = MarketTime(replay=bool(settings.sandbox_replay))
+        cache = BlockCache(BlockReader(pool), settings.candle_cache_mb << 20)
+        bus = ValkeyBus(settings.valkey_url)
+        news = CommitNews(bus, pool, cache, time)
+        weights = ClientWeights(valkey, settings.client_weight)
+        return cls(Live(cache, time, weights), cache, bus, news)
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Do that work until `stop`."""
-        await self.weights.run(stop)
+        """Listen, confirm and settle until `stop`."""
+        listening = asyncio.create_task(self._bus.run(self._news))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._news.run(stop))
+                tasks.create_task(self.live.weights.run(stop))
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)

@@ -4,36 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
+import structlog
 from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.tasks import end
+from openoutcry.adapters.valkey.pubsub import listen
+from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
+from openoutcry.core.keys import PRICES, TICKERS
+from openoutcry.services.prices import Prices
 from openoutcry.services.status import report
 from openoutcry.web.api.app import create_app
 from openoutcry.web.api.http_server import serve_http
+from openoutcry.web.api.live import Running
 from openoutcry.web.api.metrics import RequestMetrics
+
+_log = structlog.get_logger(__name__)
 
 
 async def serve(
-    pool: Pool, valkey: Redis, settings: Settings, stop: asyncio.Event, *, version: str
+    pool: Pool,
+    valkey: Redis,
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    version: str,
+    prices: Prices | None = None,
+    budget: SteadyBudget | None = None,
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
-    Engines may go and come while it runs: health says so, requests get a 503. Raises EngineError
-    when the port is taken.
+    `prices` are kept fresh beside it. Engines may go and come while it runs: health says so,
+    requests get a 503. Raises EngineError when the port is taken.
     """
     metrics = RequestMetrics()
-    app = create_app(pool, valkey, settings, version=version, metrics=metrics)
+    beside = Running.make(pool, valkey, settings)
+    app = create_app(
+        pool,
+        valkey,
+        settings,
+        version=version,
+        metrics=metrics,
+        prices=prices,
+        budget=budget,
+        live=beside.live,
+    )
     done, began = asyncio.Event(), time.monotonic()
 
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
-        return {"requests": metrics.total}, {"uptime_seconds": time.monotonic() - began}, {}
+        counters, gauges = prices.figures() if prices else ({}, {})
+        cache = beside.cache
+        counters |= {
+            "requests": metrics.total,
+            "candle_blocks_found": cache.hits,
+            "candle_blocks_read": cache.misses,
+        }
+        gauges |= {
+            "uptime_seconds": time.monotonic() - began,
+            "candle_cache_bytes": cache.bytes,
+        }
+        return counters, gauges, {}
 
     reporting = asyncio.create_task(report("api", figures, valkey, done))
+    running = asyncio.create_task(beside.run(done))
+    running.add_done_callback(_tell)
+    hear = partial(listen, settings.valkey_url, (TICKERS, PRICES))
+    pricing = [asyncio.create_task(prices.run(hear))] if prices else []
     try:
         await serve_http(app, settings.host, settings.port, stop)
     finally:
         done.set()
-        await asyncio.wait({reporting}, timeout=2.0)
+        await end(*pricing)
+        await asyncio.wait({reporting, running}, timeout=2.0)
         reporting.cancel()
+        running.cancel()
+
+
+def _tell(running: asyncio.Task[None]) -> None:
+    """Log an end that nobody asked for: the API serves on, but keeps nothing in memory any more."""
+    if not running.cancelled() and (error := running.exception()):
+        _log.error("nothing is kept in memory any more", exc_info=error)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 import structlog
 
-from openoutcry.core.keys import book_channel, market_channel
+from openoutcry.core.keys import book_channel
 from openoutcry.core.quotes import QuoteMessage
 from openoutcry.core.tickers import BookTop
 from openoutcry.errors import StoreUnavailableError
@@ -24,6 +24,7 @@ class Books:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
+        self._watcher = self.on_quote
         self._users: dict[str, int] = {}
         self._real: dict[str, Book] = {}
         self._told: dict[str, Book] = {}
@@ -56,7 +57,7 @@ class Books:
         symbol = publication.stream.symbol
         self.want(symbol)
         if symbol not in self._streams:
-            self._floor.want(market_channel(symbol))
+            self._floor.market.watch_quotes(symbol, self._watcher)
         self._streams.setdefault(symbol, {})[publication.stream.name] = publication
 
     def remove(self, publication: Publication) -> None:
@@ -66,13 +67,14 @@ class Books:
         if not self._streams[symbol]:
             del self._streams[symbol]
             self._told.pop(symbol, None)
-            self._floor.unwant(market_channel(symbol))
+            self._floor.market.unwatch_quotes(symbol, self._watcher)
         self.unwant(symbol)
 
     def on_book(self, symbol: str, data: bytes) -> None:
         """Take the venue's own best prices. Raises MsgspecError, ValueError for nonsense."""
-        self._real[symbol] = _of_top(data)
-        self._tell(symbol, self._real[symbol])
+        if symbol in self._users:
+            self._real[symbol] = _of_top(data)
+            self._tell(symbol, self._real[symbol])
 
     def on_quote(self, symbol: str, data: bytes) -> None:
         """Take a quote, for a symbol whose best prices are not heard. Raises the same."""

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 import structlog
 
 from openoutcry.core import frames
 from openoutcry.core.intervals import SECOND
-from openoutcry.core.keys import TICKERS
-from openoutcry.errors import FrameError
+from openoutcry.core.keys import TICKERS, trades_channel
 from openoutcry.services.market_time import MarketTime
 from openoutcry.venues.binance_server import Stream
 from openoutcry.web.hub.binance_books import Books
@@ -36,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class BinanceMarket:
-    """Everything that Binance's streams tell. It hears the bus after `market`, whose sink it is.
+    """Everything that Binance's streams tell: the sink of a bus, in the place of `market`.
 
     `clock` returns µs since 1970. In a `replay` the market has a time of its own.
     """
@@ -69,11 +67,17 @@ class BinanceMarket:
             "miniTickers": self._tickers,
         }
         self._open: dict[str, Publication] = {}
+        market.hearers |= {
+            "trades": self._on_trades,
+            "book": self._books.on_book,
+            TICKERS: self._on_tickers,
+        }
+        self.on_message = market.on_message
         self._beat = self._told = 0
 
     def now(self) -> int:
         """Return the market's time in µs."""
-        self._time.hear(self._market.newest_time)
+        self._time.hear(self._market.last_time)
         return self._time.now()
 
     # --- for connections --------------------------------------------------------------------------
@@ -103,25 +107,6 @@ class BinanceMarket:
 
     # --- for the bus ------------------------------------------------------------------------------
 
-    def on_message(self, channel: str, data: bytes) -> None:
-        """Take a message of the bus, which is the market's first."""
-        self._market.on_message(channel, data)
-        if channel not in self._floor.wanted:
-            return
-        kind, _, symbol = channel.partition(":")
-        try:
-            if kind == "trades":
-                self._on_trades(symbol, data)
-            elif kind == "book":
-                self._books.on_book(symbol, data)
-            elif channel == TICKERS:
-                self._tickers.on_tickers(data)
-            elif kind == "market":
-                self._books.on_quote(symbol, data)
-        except (msgspec.MsgspecError, FrameError, IndexError, ValueError) as error:
-            self._market.bad_messages += 1
-            log.warning("hub.bad_message", channel=channel, error=str(error))
-
     async def on_connected(self) -> None:
         """Messages may have been missed: read the present state."""
         await self._market.on_connected()
@@ -129,10 +114,16 @@ class BinanceMarket:
             desk.connected()
 
     def _on_trades(self, symbol: str, data: bytes) -> None:
+        if trades_channel(symbol) not in self._floor.wanted:
+            return  # it is the market's own
         batch = batch_of_frame(frames.decode(data))
         if batch.rows:
             self._trades.take(symbol, batch)
             self._tickers.traded(symbol, batch)
+
+    def _on_tickers(self, _: str, data: bytes) -> None:
+        if TICKERS in self._floor.wanted:
+            self._tickers.on_tickers(data)
 
     # --- for the clock ----------------------------------------------------------------------------
 

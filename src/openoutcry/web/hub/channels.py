@@ -28,7 +28,7 @@ class Policy(Enum):
 
 
 class Kind(Struct, frozen=True):
-    """A kind of channel: `name:` and then one value for each of `fields`."""
+    """A kind of channel: its name, and then a colon and a value for each of `fields`."""
 
     name: str
     fields: tuple[Literal["SYMBOL", "interval"], ...]
@@ -46,15 +46,16 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("price", ("SYMBOL",), Policy.LATEST),
         Kind("candle", ("SYMBOL", "interval"), Policy.LATEST),
         Kind("trade", ("SYMBOL",), Policy.NEWEST),
+        Kind("tickers", (), Policy.LATEST),
     )
 }
 
 
 class Channel(Struct, frozen=True):
-    """A channel that exists. `interval` is empty but for candles."""
+    """A channel that exists. `interval` is empty but for candles, `symbol` for tickers."""
 
     kind: str
-    symbol: str
+    symbol: str = ""
     interval: str = ""
 
     @property
@@ -87,6 +88,8 @@ def parse_channel(text: str, symbols: Collection[str]) -> Channel | NoChannel:
     if kind is None or len(values) != len(kind.fields):
         shapes = ", ".join(kind.shape for kind in KINDS.values())
         return NoChannel("unknown_channel", f"There is no channel {text}; channels are {shapes}.")
+    if not values:
+        return Channel(name)
     symbol = values[0]
     if symbol not in symbols:
         return NoChannel("unknown_symbol", f"There is no symbol {symbol}; {_some(symbols)}.")

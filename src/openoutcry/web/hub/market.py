@@ -17,8 +17,15 @@ import structlog
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.intervals import MINUTE
-from openoutcry.core.keys import candles_channel, market_channel, trades_channel
+from openoutcry.core.keys import (
+    PRICES,
+    TICKERS,
+    candles_channel,
+    market_channel,
+    trades_channel,
+)
 from openoutcry.core.quotes import QuoteMessage
+from openoutcry.core.tickers import Ticker
 from openoutcry.errors import FrameError, StoreUnavailableError
 from openoutcry.model import Side, Trade
 from openoutcry.web.hub import wire
@@ -28,6 +35,7 @@ from openoutcry.web.hub.fanout import Fanout
 from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
 from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.tape import SIZE, Tape
+from openoutcry.web.hub.tickers import TickersFeed
 
 OPEN_SECONDS: Final = 5.0
 """How long a client waits for a snapshot before it is told `unavailable`."""
@@ -38,6 +46,10 @@ READERS: Final = 4
 log = structlog.get_logger(__name__)
 
 
+Hearer = Callable[[str, bytes], None]
+"""Takes a symbol and a message of the bus; may raise MsgspecError, FrameError or ValueError."""
+
+
 class PriceFeed:
     """The quotes of one symbol: always heard, so always open."""
 
@@ -45,6 +57,8 @@ class PriceFeed:
         self.channel = channel
         self.topic = LatestTopic()
         self.loaded = True
+        self.watchers: dict[Hearer, None] = {}
+        """Functions that get every quote, beside the channel's clients."""
         self.last: bytes | None = None
         self.time = 0
 
@@ -105,7 +119,7 @@ class TradeFeed:
         return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
 
 
-Feed = PriceFeed | CandleFeed | TradeFeed
+Feed = PriceFeed | CandleFeed | TradeFeed | TickersFeed
 
 
 class Market:
@@ -121,9 +135,11 @@ class Market:
     ) -> None:
         self.symbols = tuple(symbols)
         self.every_quote = LatestTopic(keys=max(len(self.symbols), 1))
+        self.hearers: dict[str, Hearer] = {}
+        """Who else hears the bus, by the kind of channel; quotes have watchers."""
         self.times: dict[str, int] = {}
-        self.newest_time = 0
-        """The newest time (µs) of a quote of any symbol."""
+        self.last_time = 0
+        """The time (µs) of the quote that was heard last, of whichever symbol."""
         self.bad_messages = 0
         self._fanout = fanout
         self._bus = bus
@@ -133,7 +149,7 @@ class Market:
         self._readers = asyncio.Semaphore(READERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._prices = {symbol: PriceFeed(Channel("price", symbol)) for symbol in self.symbols}
-        self._feeds: dict[Channel, CandleFeed | TradeFeed] = {}
+        self._feeds: dict[Channel, CandleFeed | TradeFeed | TickersFeed] = {}
         self._users: dict[Channel, int] = {}
         self._opening: dict[Channel, asyncio.Task[None]] = {}
         for symbol in self.symbols:
@@ -146,10 +162,9 @@ class Market:
         if channel.kind == "price":
             return self._prices[channel.symbol]
         if channel not in self._feeds:
-            self._feeds[channel] = (
-                CandleFeed(channel) if channel.kind == "candle" else TradeFeed(channel, self._clock)
-            )
-            self._bus.want(_bus_channel(channel))
+            self._feeds[channel] = self._make(channel)
+            for name in _bus_channels(channel):
+                self._bus.want(name)
         self._users[channel] = self._users.get(channel, 0) + 1
         return self._feeds[channel]
 
@@ -160,9 +175,17 @@ class Market:
         self._users[channel] -= 1
         if not self._users[channel]:
             del self._users[channel], self._feeds[channel]
-            self._bus.unwant(_bus_channel(channel))
+            for name in _bus_channels(channel):
+                self._bus.unwant(name)
             if opening := self._opening.pop(channel, None):
                 opening.cancel()
+
+    def _make(self, channel: Channel) -> CandleFeed | TradeFeed | TickersFeed:
+        if channel.kind == "candle":
+            return CandleFeed(channel)
+        if channel.kind == "trade":
+            return TradeFeed(channel, self._clock)
+        return TickersFeed(channel, self.symbols, self._clock)
 
     async def opened(self, feed: Feed) -> None:
         """Return when the feed has its snapshot. Raises StoreUnavailableError."""
@@ -173,6 +196,14 @@ class Market:
             opening = self._opening[feed.channel] = self._start(self._open(feed))
             opening.add_done_callback(lambda task: self._opened(feed.channel, task))
         await asyncio.shield(opening)
+
+    def watch_quotes(self, symbol: str, watcher: Hearer) -> None:
+        """Give every quote of a symbol to `watcher` too."""
+        self._prices[symbol].watchers[watcher] = None
+
+    def unwatch_quotes(self, symbol: str, watcher: Hearer) -> None:
+        """Give it no more."""
+        del self._prices[symbol].watchers[watcher]
 
     def last_quote(self, symbol: str) -> bytes | None:
         """Return a symbol's last quote as JSON, if there was one."""
@@ -196,9 +227,14 @@ class Market:
                 self._on_quote(symbol, data)
             elif kind == "candles":
                 self._on_candles(symbol, _decode_candles(data))
-            elif kind == "trades":
-                self._on_trades(symbol, data)
-        except (msgspec.MsgspecError, FrameError, KeyError) as error:
+            else:
+                if kind == "trades":
+                    self._on_trades(symbol, data)
+                elif kind in (TICKERS, PRICES):
+                    self._on_tickers(kind, data)
+                if hearer := self.hearers.get(kind):
+                    hearer(symbol, data)
+        except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
             self.bad_messages += 1
             log.warning("hub.bad_message", channel=channel, error=str(error))
 
@@ -217,11 +253,13 @@ class Market:
     # --- for the clock ----------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Tell the candles that time alone has closed. Call it about once a second."""
+        """Tell the candles that time alone has closed, and changed tickers. Call it once a second."""
         now = self.venue_now()
         for feed in tuple(self._feeds.values()):
             if isinstance(feed, CandleFeed) and feed.loaded:
                 self._tell_candles(feed, feed.view.tick(now))
+            elif isinstance(feed, TickersFeed):
+                feed.tell(self._fanout)
 
     async def aclose(self) -> None:
         """Stop reading snapshots."""
@@ -238,12 +276,15 @@ class Market:
         feed.last, feed.time = data, time
         self._ahead = time - now
         self.times[symbol] = time
-        self.newest_time = max(self.newest_time, time)
+        self.last_time = time
         if self._fanout.listened(self.every_quote):
             frame = wire.text_frame(wire.plain_quote(symbol, data))
             self._fanout.publish_latest(self.every_quote, frame, symbol)
         if self._fanout.listened(feed.topic):
             self._tell_quote(feed, data, now)
+        if feed.watchers:
+            for watcher in tuple(feed.watchers):
+                watcher(symbol, data)
 
     def _on_last_quote(self, symbol: str, data: bytes) -> None:
         try:
@@ -252,7 +293,7 @@ class Market:
             self.bad_messages += 1
             return
         feed = self._prices[symbol]
-        self.newest_time = max(self.newest_time, time)
+        self.last_time = max(self.last_time, time)
         if time > feed.time:
             feed.last, feed.time = data, time
             if self._fanout.listened(feed.topic):
@@ -311,23 +352,37 @@ class Market:
             texts = [trade.text for trade in trades]
             self._fanout.publish_newest(feed.topic, feed.frame(texts, 0), texts)
 
+    # --- tickers ----------------------------------------------------------------------------------
+
+    def _on_tickers(self, kind: str, data: bytes) -> None:
+        feed = self._feeds.get(_TICKERS)
+        if isinstance(feed, TickersFeed):
+            if kind == TICKERS:
+                feed.apply(_decode_tickers(data))
+            elif feed.loaded:
+                self._start(self._reopen(feed))
+
     # --- opening ----------------------------------------------------------------------------------
 
-    async def _open(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _open(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                await self._bus.heard(_bus_channel(feed.channel))
+                for name in _bus_channels(feed.channel):
+                    await self._bus.heard(name)
                 await self._load(feed)
         except TimeoutError:
             raise StoreUnavailableError(f"No snapshot within {OPEN_SECONDS:g} s.") from None
 
-    async def _reopen(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _reopen(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
         try:
             await self._open(feed)
         except StoreUnavailableError as error:
             log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
 
-    async def _load(self, feed: CandleFeed | TradeFeed) -> None:
+    async def _load(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+        if isinstance(feed, TickersFeed):
+            feed.load(await self._bus.known_tickers())
+            return
         symbol = feed.channel.symbol
         # A quiet or replayed market's newest candles are as old as its last quote.
         at = self._prices[symbol].time or self.venue_now()
@@ -355,9 +410,12 @@ class Market:
         return task
 
 
-def _bus_channel(channel: Channel) -> str:
+def _bus_channels(channel: Channel) -> tuple[str, ...]:
+    """Return what of the bus a channel is made of; `prices` tells when REST has brought new tickers."""
+    if channel.kind == "tickers":
+        return TICKERS, PRICES
     name = candles_channel if channel.kind == "candle" else trades_channel
-    return name(channel.symbol)
+    return (name(channel.symbol),)
 
 
 def _tape_trade(trade: Trade) -> wire.TapeTrade:
@@ -367,5 +425,7 @@ def _tape_trade(trade: Trade) -> wire.TapeTrade:
     return wire.TapeTrade(trade.trade_id, text)
 
 
+_TICKERS = Channel("tickers")
+_decode_tickers = msgspec.json.Decoder(list[Ticker]).decode
 _decode_quote = msgspec.json.Decoder(QuoteMessage).decode
 _decode_candles = msgspec.json.Decoder(BaseCandles).decode

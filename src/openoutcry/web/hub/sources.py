@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -12,11 +13,13 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.valkey.client import connect
+from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.keys import LAST_BOOKS, LAST_QUOTES
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Trade
 from openoutcry.venues.binance_server_data import Bar, Print
+from openoutcry.web.hub.tickers import KnownTickers
 
 CHECK_SECONDS: Final = 5.0
 """How often a quiet connection is asked whether it is there."""
@@ -91,6 +94,9 @@ class Bus(Protocol):
     async def last_books(self, symbols: Sequence[str]) -> list[bytes]:
         """Return the last best prices of those symbols that have them. Raises the same."""
 
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return every ticker as it is kept, if any is. Raises the same."""
+
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""
 
@@ -142,6 +148,16 @@ class ValkeyBus:
         except (RedisError, OSError) as error:
             raise StoreUnavailableError(f"Valkey: {error}") from error
         return [book for book in found if book is not None]
+
+    async def known_tickers(self) -> KnownTickers | None:
+        """Return every ticker as it is kept, the stream's or those of REST, whichever are newer."""
+        board = PriceBoard(self._valkey)
+        now = time.time()
+        stream, shared = await board.read_stream(), await board.read()
+        heard = now - stream[1] if stream else 0.0
+        if shared is not None and shared.time > heard:
+            return KnownTickers(shared.tickers, int(shared.time * 1e6), "rest")
+        return KnownTickers(stream[0], int(heard * 1e6), "stream") if stream else None
 
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""

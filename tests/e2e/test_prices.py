@@ -1,0 +1,60 @@
+"""Prices in the whole system: the feed's tickers cost no call, REST stands in while the feed is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .system import System, eventually
+from .test_chaos import settings_for
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_prices_follow_the_feed_and_outlive_it(
+    tmp_path: Path, free_ports: Callable[[int], list[int]]
+) -> None:
+    """Stream, then REST when the feed is killed, then the stream again, and nobody without prices."""
+    settings = settings_for(
+        free_ports(4), tmp_path, sandbox_rate=60, price_fresh_seconds=1.0,
+        price_grace_seconds=0.5, price_stream_seconds=3.0,
+        price_symbols=["BTCUSDT=Bitcoin", "ETHUSDT=Ethereum"],
+    )  # fmt: skip
+    async with System(settings, tmp_path) as system:
+        system.start("sandbox", "feed", "api")
+
+        def calls() -> int:
+            stats = system.sandbox("GET", "/sandbox/stats")
+            return int(stats["rest_calls"].get("/api/v3/ticker/24hr", 0))
+
+        async def source() -> str:
+            rows = await asyncio.to_thread(system.get, "/api/prices/aggregated")
+            assert [row["name"] for row in rows] == ["Bitcoin", "Ethereum"]
+            listed = await asyncio.to_thread(system.get, "/api/v1/markets")
+            return str(listed["source"])
+
+        async def streaming() -> bool:
+            return await source() == "stream"
+
+        async def asking() -> bool:
+            return await source() == "rest"
+
+        await eventually("prices come from the stream", streaming)
+        await asyncio.sleep(2.0)  # the feed asks once for what the stream has not told
+        before = calls()
+        for _ in range(20):
+            await source()
+            await asyncio.sleep(0.2)
+        assert calls() == before
+        system.kill("feed")
+        await eventually("prices come over REST", asking)
+        await eventually("the exchange is asked", lambda: _more(calls, before))
+        system.start("feed")
+        await eventually("prices come from the stream again", streaming)
+
+
+async def _more(calls: Callable[[], int], before: int) -> bool:
+    return calls() > before
