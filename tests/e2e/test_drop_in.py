@@ -163,22 +163,36 @@ class Play(Struct):
             )
 
         await eventually("the last best prices are known", best_prices, 60)
-        total = recorded.btc.mini()["v"]
+        last = {
+            "ccxt.watch_ticker": float(recorded.btc.mini()["v"]),
+            "python-binance.kline_1m": recorded.btc.trades[-1]["t"],
+            "python-binance.bookTicker": recorded.btc.books[-1]["u"],
+            "connector.kline": recorded.btc.trades[-1]["t"],
+        }
+        read: dict[str, Callable[[Any], Any]] = {
+            "ccxt.watch_ticker": lambda one: one["baseVolume"],
+            "python-binance.kline_1m": lambda one: one["k"]["L"],
+            "python-binance.bookTicker": lambda one: one["u"],
+            "connector.kline": lambda one: one.k.L,
+        }
+
+        def missing() -> list[str]:
+            return [
+                f"{one.place.name} {call}: {[read[call](each) for each in one.said[call][-1:]]}"
+                for one in heard
+                for call, wanted in last.items()
+                if not one.said[call] or read[call](one.said[call][-1]) != wanted
+            ]
 
         async def told() -> bool:
             for one in heard:
                 one.check()
-            return all(
-                one.said["ccxt.watch_ticker"]
-                and one.said["ccxt.watch_ticker"][-1]["baseVolume"] == float(total)
-                and one.said["python-binance.kline_1m"][-1]["k"]["L"]
-                == recorded.btc.trades[-1]["t"]
-                and recorded.btc.trades[-1]["t"] == one.said["connector.kline"][-1].k.L
-                and one.said["python-binance.bookTicker"][-1]["u"] == recorded.btc.books[-1]["u"]
-                for one in heard
-            )
+            return not missing()
 
-        await eventually("candles, tickers and best prices have come to their end", told, 60)
+        try:
+            await eventually("all streams have come to their end", told, 60)
+        except AssertionError:
+            raise AssertionError(f"not {last}, but {missing()}") from None
         await asyncio.sleep(2.5)  # the slowest stream speaks every other second
 
 
