@@ -56,6 +56,15 @@ def test_a_candle_that_lacks_something_waits_a_little() -> None:
     assert seen(source, 4, NOTHING, late) == [(4, True, 1), (5, False, 1)]
 
 
+def test_the_clock_alone_ends_no_candle() -> None:
+    """While nothing is committed up to its end, the newest candle stays open, however late it is."""
+    source = KlineSource(INTERVALS["1s"])
+    source.take([live(4, closed=True)])
+    behind = Coverage((Span(0, 0, 4 * SECOND + 1),))
+    assert seen(source, 4, behind, 500) == [(4, False, 1)]
+    assert seen(source, 4, Coverage((Span(0, 0, 5 * SECOND),)), 500)[0] == (4, True, 1)
+
+
 def test_a_newer_candle_ends_the_one_before() -> None:
     """In a market that runs fast nobody says of each candle that it is over."""
     source = KlineSource(INTERVALS["1s"])

@@ -359,15 +359,19 @@ async def test_pings_tell_the_market_time_and_want_an_answer(start_hub: StartHub
 
 
 async def test_a_replay_has_a_time_of_its_own(start_hub: StartHub) -> None:
-    """Events of a recording bear the newest time heard, not the wall clock's."""
+    """Events of a recording bear the newest time heard, in quotes or trades, not the wall clock's."""
     store = LocalStore()
     store.trades = [stored(10)]
     hub = await start_hub(store=store, replay=True)
     async with ears(hub, "/ws/btcusdt@trade") as client:
         old = b'{"symbol":"BTCUSDT","originalPrice":"1","bidPrice":"1","askPrice":"1",'
         hub.bus.say("market:BTCUSDT", old + b'"timestamp":1723161255342}')
+        assert hub.server.binance.now() == 1723161255342_000
         hub.bus.say("trades:BTCUSDT", plain(11))
-        assert (await client.next())["E"] == 1723161255342
+        told = await client.next()
+        assert told["E"] == told["T"] > 1723161255342
+        hub.bus.say("market:BTCUSDT", old + b'"timestamp":1723161255343}')
+        assert hub.server.binance.now() == told["T"] * 1000
 
 
 async def test_too_many_messages_and_streams(start_hub: StartHub) -> None:

@@ -113,7 +113,9 @@ class KlineSource:
 
     def _state(self, live: LiveCandle, coverage: Coverage, now: int) -> BarState:
         bar = to_bar(self.interval, live.candle)
-        if not live.closed and bar.start == max(self._known):
+        # The clock alone ends nothing: it runs on while commits are late, or the feed is cut off.
+        committed = coverage.last(self._base) >= bar.end
+        if bar.start == max(self._known) and not (live.closed and committed):
             return bar, False
         complete = live.complete or is_complete(self.interval, bar.start, coverage)
         return bar, complete or now >= bar.end + PATIENCE

@@ -118,6 +118,8 @@ class BinanceMarket:
             return  # it is the market's own
         batch = batch_of_frame(frames.decode(data))
         if batch.rows:
+            # Of several quotes that came in one turn only the last is looked at.
+            self._time.hear(batch.rows[-1][1])
             self._trades.take(symbol, batch)
             self._tickers.traded(symbol, batch)
 
