@@ -45,8 +45,8 @@ docs: $(STAMPS)/package ## Renew what docs/ has from the code
 	$(BIN)/outcry config table --into docs/configuration.md
 
 lock: $(STAMPS)/package ## Renew the lock files: newest versions, pinned by hash (needs uv)
-	$(UV) pip compile $(UV_FLAGS) pyproject.toml --extra embedded -o requirements.lock
-	$(UV) pip compile $(UV_FLAGS) --group dev --group build -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile $(UV_FLAGS) pyproject.toml --extra embedded --group dev --group build -o requirements-dev.lock
+	$(UV) pip compile $(UV_FLAGS) pyproject.toml --extra embedded -c requirements-dev.lock -o requirements.lock
 	$(UV) pip compile $(UV_FLAGS) --group node -o requirements-node.lock
 
 clean: ## Remove what was built here; data directories stay

@@ -51,7 +51,7 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.services.discovery import discover
     from openoutcry.services.feed import Feed, FeedOptions
     from openoutcry.services.outlet import Outlet
-    from openoutcry.services.side_streams import SideStreams, every_ticker
+    from openoutcry.services.side_streams import SideStreams, every_book, every_ticker
     from openoutcry.services.status import report
     from openoutcry.venues.binance import BinanceProtocol
     from openoutcry.venues.binance_side import side_streams
@@ -88,6 +88,7 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
             gate=feed.gate,
             silence_seconds=settings.silence_seconds,
             seed=partial(every_ticker, rest),
+            book_seed=partial(every_book, rest, [s.upper() for s in settings.symbols]),
         )
 
         def figures() -> Figures:

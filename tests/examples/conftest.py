@@ -42,8 +42,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         candles = system.get(query)["candles"]
         return len(candles) >= 24 and candles[0]["complete"]
 
+    async def has_books() -> bool:
+        return len(system.get("/api/v3/ticker/bookTicker")) == len(SYMBOLS)
+
     try:
         wait(lambda: eventually("two hours of candles", has_history))
+        wait(lambda: eventually("the best prices of both", has_books))
         yield Running(system, settings)
     finally:
         wait(system.__aexit__)

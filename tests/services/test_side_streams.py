@@ -22,12 +22,12 @@ from openoutcry.core.keys import (
     TICKERS_SNAPSHOT,
     book_channel,
 )
-from openoutcry.core.tickers import Ticker
+from openoutcry.core.tickers import BookTop, Ticker
 from openoutcry.engines import Engines
 from openoutcry.errors import VenueUnavailableError
 from openoutcry.services import side_streams as module
 from openoutcry.services.feed_line import ConnectionGate
-from openoutcry.services.side_streams import Seed, SideStreams, every_ticker
+from openoutcry.services.side_streams import BookSeed, Seed, SideStreams, every_book, every_ticker
 from openoutcry.venues.binance import LIMITS
 from openoutcry.venues.binance_side import side_streams
 from sandbox.support import running
@@ -80,12 +80,22 @@ class Ear:
 
 @asynccontextmanager
 async def carrying(
-    url: str, valkey: Redis, seed: Seed | None = None, streams: Sequence[str] = ()
+    url: str,
+    valkey: Redis,
+    seed: Seed | None = None,
+    streams: Sequence[str] = (),
+    book_seed: BookSeed | None = None,
 ) -> AsyncIterator[SideStreams]:
     """Run side streams and wait until they are subscribed."""
     names = streams or side_streams(SYMBOLS, tickers=True, books=True)
     side = SideStreams(
-        names, valkey, url=url, gate=ConnectionGate(LIMITS), silence_seconds=30, seed=seed
+        names,
+        valkey,
+        url=url,
+        gate=ConnectionGate(LIMITS),
+        silence_seconds=30,
+        seed=seed,
+        book_seed=book_seed,
     )
     stop = asyncio.Event()
     task = asyncio.create_task(side.run(stop, lambda: True))
@@ -194,6 +204,36 @@ async def test_the_whole_begins_with_every_ticker(
         await until(again)
 
 
+async def test_books_begin_with_what_rest_says(
+    venue: Venue, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quiet symbol has its best prices at once; one that the stream has told keeps the stream's."""
+    monkeypatch.setattr(module, "WHOLE_SECONDS", 0.2)
+    asked = 0
+
+    async def seed() -> list[BookTop]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise VenueUnavailableError("not yet")
+        while len(await valkey.hgetall(LAST_BOOKS)) < 1:
+            await asyncio.sleep(0.02)
+        return [BookTop(symbol, 0, "1", "2", "3", "4", 5) for symbol in ("BTCUSDT", "ETHUSDT")]
+
+    async with carrying(venue.url, valkey, book_seed=seed):
+
+        async def both() -> bool:
+            if asked >= 2:
+                venue.tell(book("BTCUSDT", 7, "8"))
+            return len(await valkey.hgetall(LAST_BOOKS)) == 2
+
+        await until(both)
+        stored: dict[Any, Any] = await valkey.hgetall(LAST_BOOKS)
+        kept = {key.decode(): json.loads(value) for key, value in stored.items()}
+        assert (kept["BTCUSDT"]["update"], kept["BTCUSDT"]["bid"]) == (7, "8")
+        assert (kept["ETHUSDT"]["update"], kept["ETHUSDT"]["ask"]) == (0, "3")
+
+
 async def test_an_outage_of_valkey_costs_old_tickers_only(
     venue: Venue, valkey: Redis, alive: Engines
 ) -> None:
@@ -246,7 +286,10 @@ async def test_the_sandbox_tells_tickers_and_books(valkey: Redis) -> None:
         async def seed() -> list[Ticker]:
             return await every_ticker(rest)
 
-        async with carrying(exchange.ws, valkey, seed):
+        async def book_seed() -> list[BookTop]:
+            return await every_book(rest, SYMBOLS)
+
+        async with carrying(exchange.ws, valkey, seed, book_seed=book_seed):
 
             async def all_there() -> bool:
                 books: dict[Any, Any] = await valkey.hgetall(LAST_BOOKS)
@@ -256,7 +299,7 @@ async def test_the_sandbox_tells_tickers_and_books(valkey: Redis) -> None:
 
             async def asked() -> bool:
                 calls = (await exchange.get("/sandbox/stats"))["rest_calls"]
-                return bool(calls == {"/api/v3/ticker/24hr": 1})
+                return bool(calls == {"/api/v3/ticker/24hr": 1, "/api/v3/ticker/bookTicker": 1})
 
             await until(asked)
 

@@ -42,12 +42,19 @@ WHOLE_SECONDS: Final = 10.0
 
 SideLink = Link[BinanceSideProtocol]
 Seed = Callable[[], Awaitable[list[Ticker]]]
+BookSeed = Callable[[], Awaitable[list[BookTop]]]
 
 
 async def every_ticker(rest: VenueRest) -> list[Ticker]:
     """Return every ticker that makes sense, asked over REST. Raises VenueError, ProtocolError."""
     body = await rest.get(binance_rest.every_ticker())
     return [ticker for ticker in binance_rest.parse_tickers(body) if is_sensible(ticker)]
+
+
+async def every_book(rest: VenueRest, symbols: list[str]) -> list[BookTop]:
+    """Return the best prices of `symbols`, asked over REST. Raises VenueError, ProtocolError."""
+    body = await rest.get(binance_rest.every_book(symbols))
+    return binance_rest.parse_books(body, time.time_ns() // 1000)
 
 
 class SideStats(Struct):
@@ -65,7 +72,8 @@ class SideStreams:
     """Carries tickers and books from the venue to Valkey.
 
     `seed` returns every ticker at once, over REST: the stream tells only what changes, so the whole
-    begins with it, once for each connection. Policy while Valkey is away: the newest of each symbol
+    begins with it, once for each connection. `book_seed` does the same for the books: a quiet symbol's
+    best prices may not change for an hour. Policy while Valkey is away: the newest of each symbol
     is kept, everything older is left out and counted as conflated.
     """
 
@@ -78,10 +86,12 @@ class SideStreams:
         gate: ConnectionGate,
         silence_seconds: float,
         seed: Seed | None = None,
+        book_seed: BookSeed | None = None,
     ) -> None:
         self._valkey = valkey
         self._seed = seed if EVERY_TICKER in streams else None
-        self._seeded = 0
+        self._book_seed = book_seed if any(name != EVERY_TICKER for name in streams) else None
+        self._heard_books: set[str] = set()
         self._waiting: list[SideLink] = []
         self._timer: asyncio.TimerHandle | None = None
         self._changed: dict[str, Ticker] = {}
@@ -131,12 +141,16 @@ class SideStreams:
             await asyncio.sleep(0.05)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_all(stop))
-            seeding = tasks.create_task(self._seed_all(stop))
+            seeding = [
+                tasks.create_task(self._seed_all(stop)),
+                tasks.create_task(self._seed_books(stop)),
+            ]
             for line in self.lines:
                 tasks.create_task(line.run(stop))
             await stop.wait()
             self._wake.set()
-            seeding.cancel()
+            for task in seeding:
+                task.cancel()
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -169,6 +183,7 @@ class SideStreams:
             self.stats.books += 1
             self.stats.conflated += symbol in self._books
             self._books[symbol] = book
+            self._heard_books.add(symbol)
         if self._fresh or self._books:
             self._wake.set()
 
@@ -183,9 +198,10 @@ class SideStreams:
 
     async def _seed_all(self, stop: asyncio.Event) -> None:
         """After each connect, ask once for every ticker; what the stream has told since is newer."""
+        seeded = 0
         while self._seed is not None and not stop.is_set():
             connects = self.lines[0].stats.connects
-            if connects > self._seeded and self._whole:
+            if connects > seeded and self._whole:
                 try:
                     for ticker in await self._seed():
                         if len(self._whole) < MOST_SYMBOLS:
@@ -196,7 +212,26 @@ class SideStreams:
                     log.warning("not every ticker is known yet", reason=str(error))
                     await asyncio.sleep(WHOLE_SECONDS)
                     continue
-                self._seeded = connects
+                seeded = connects
+            await asyncio.sleep(0.25)
+
+    async def _seed_books(self, stop: asyncio.Event) -> None:
+        """After connects, ask once for every book; what the streams have told since is newer."""
+        seeded = 0
+        while self._book_seed is not None and not stop.is_set():
+            connects = sum(line.stats.connects for line in self.lines)
+            if connects > seeded:
+                self._heard_books.clear()
+                try:
+                    for book in await self._book_seed():
+                        if book.symbol not in self._heard_books:
+                            self._books[book.symbol] = book
+                    self._wake.set()
+                except (OutcryError, RedisError, OSError) as error:
+                    log.warning("not every best price is known yet", reason=str(error))
+                    await asyncio.sleep(WHOLE_SECONDS)
+                    continue
+                seeded = connects
             await asyncio.sleep(0.25)
 
     # --- out --------------------------------------------------------------------------------------

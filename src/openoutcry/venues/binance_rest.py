@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from openoutcry.core.klines import Klines
 from openoutcry.core.scales import parse_decimals, plain, scale_of
-from openoutcry.core.tickers import Ticker
+from openoutcry.core.tickers import BookTop, Ticker
 from openoutcry.errors import ProtocolError
 from openoutcry.model import Candle
 from openoutcry.venues.interface import TradeColumns
@@ -64,6 +64,12 @@ def every_ticker() -> Request:
     return Request("/api/v3/ticker/24hr", {"type": "MINI"}, 80)
 
 
+def every_book(symbols: list[str]) -> Request:
+    """Ask for the best bid and ask of `symbols` (upper case)."""
+    names = msgspec.json.encode(sorted(symbols)).decode().replace(" ", "")
+    return Request("/api/v3/ticker/bookTicker", {"symbols": names}, 4)
+
+
 def historical_trades(symbol: str, from_id: int) -> Request:
     """Ask for up to 1000 trades from `from_id` on."""
     query = {"symbol": symbol, "fromId": str(from_id), "limit": str(PAGE)}
@@ -102,6 +108,14 @@ class _Ticker(Struct, rename="camel", gc=False):
     volume: str
     quote_volume: str
     close_time: int
+
+
+class _BookTop(Struct, rename="camel", gc=False):
+    symbol: str
+    bid_price: str
+    bid_qty: str
+    ask_price: str
+    ask_qty: str
 
 
 class _Filter(Struct, rename="camel"):
@@ -177,6 +191,19 @@ def parse_tickers(body: bytes) -> list[Ticker]:
             to_us(row.close_time),
         )
         for row in rows
+    ]
+
+
+def parse_books(body: bytes, received: int) -> list[BookTop]:
+    """Return the rows of a `ticker/bookTicker` answer, without update numbers (0).
+
+    `received` is when it came, in µs. A side that nobody quotes is left out with its symbol.
+    Raises ProtocolError if it is not such an answer.
+    """
+    return [
+        BookTop(row.symbol, 0, row.bid_price, row.bid_qty, row.ask_price, row.ask_qty, received)
+        for row in _decode(body, list[_BookTop])
+        if row.bid_price.strip("0.") and row.ask_price.strip("0.")
     ]
 
 
