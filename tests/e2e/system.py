@@ -26,7 +26,7 @@ class System:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
-        self._folder = folder
+        self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.engines: Engines
 
@@ -55,20 +55,24 @@ class System:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._settings.port}"
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a process that belongs to the system."""
+        settings = to_environment(self._settings)
+        settings["OUTCRY_DATABASE_URL"] = self.engines.database_url
+        settings["OUTCRY_VALKEY_URL"] = self.engines.valkey_url
+        return os.environ | settings
+
     def start(self, *roles: str) -> None:
         """Start roles; their output goes to `<role>.log` in the test's folder."""
-        settings = to_environment(self._settings) | {
-            "OUTCRY_DATABASE_URL": self.engines.database_url,
-            "OUTCRY_VALKEY_URL": self.engines.valkey_url,
-        }
+        environment = self.environment()
         for role in roles:
-            log = (self._folder / f"{role}.log").open("ab")
+            log = (self.folder / f"{role}.log").open("ab")
             self._processes[role] = subprocess.Popen(
                 [sys.executable, "-m", "openoutcry", "run", role],
-                env=os.environ | settings,
+                env=environment,
                 stdout=log,
                 stderr=log,
-                cwd=self._folder,
+                cwd=self.folder,
             )
 
     def kill(self, role: str, signum: int = signal.SIGKILL) -> None:
@@ -85,7 +89,7 @@ class System:
         self.start(role)
 
     def log(self, role: str) -> str:
-        return (self._folder / f"{role}.log").read_text(errors="replace")
+        return (self.folder / f"{role}.log").read_text(errors="replace")
 
     def get(self, path: str) -> Any:
         """Return the JSON of the API at `path`."""
