@@ -38,6 +38,8 @@ describe("the rest", () => {
 
   it("shortens what goes on an axis", () => {
     expect(compact(1_234_567, "en")).toBe("1.23M");
+    expect(compact(0.00012, "en")).toBe("0.00012");
+    expect(compact(0.3 - 0.1 * 3, "en")).toBe("0");
   });
 
   it("labels a bucket in UTC as finely as its interval, with the year unless it is this one", () => {

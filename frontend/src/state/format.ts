@@ -36,8 +36,13 @@ export function fixed(value: number, digits: number, locale?: string): string {
   return formatFor(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
-/** 1.2K, 3.4M: for axes, where the exact figure is elsewhere. */
+/**
+ * 1.2K, 3.4M: for axes, where the exact figure is elsewhere.
+ *
+ * What lies below any venue's smallest size is a rest of the axis's own arithmetic: 0.
+ */
 export function compact(value: number, locale?: string): string {
+  if (Math.abs(value) < 1e-12) return "0";
   return formatFor(locale, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
 }
 
