@@ -118,7 +118,7 @@ async def test_who_may_manage_users(api: httpx.AsyncClient, store: asyncpg.Pool)
     ada, bob = await make_user(store, "ada", Role.ADMIN), await make_user(store, "bob")
     routes = [("GET", USERS), ("POST", USERS)]
     routes += [("POST", f"{USERS}/{bob.id}/{what}") for what in ("enable", "disable")]
-    found = {}
+    found: dict[str, list[int]] = {}
     for who, headers in {
         "nobody": {},
         "user": await sign_in(api, "bob"),
