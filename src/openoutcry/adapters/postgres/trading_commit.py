@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.pool import Connection, unavailable
@@ -17,7 +18,7 @@ from openoutcry.adapters.postgres.trading_rows import (
     order_row,
 )
 from openoutcry.core.trading.events import Changes
-from openoutcry.core.trading.messages import Message, count_messages, messages
+from openoutcry.core.trading.wire import Message, log_body, messages
 
 
 def _upsert(table: str, columns: Sequence[str], key: str, fixed: Sequence[str]) -> str:
@@ -124,29 +125,32 @@ async def checkpoint(
 async def _write(
     connection: Connection, user_id: int, before_version: int, changes: Changes
 ) -> Committed | None:
-    account, told = changes.account, count_messages(changes)
-    args = (user_id, before_version, told, account.kill_switch)
+    account = changes.account
+    told = messages(changes, [0] * len(changes.logs))
+    args = (user_id, before_version, len(told), account.kill_switch)
     position = await connection.fetchval(HEAD, *args)
     if position is None:
         return None
-    bots = (*changes.created, *changes.bots, *changes.touched)
+    bots = dict.fromkeys((*changes.created, *changes.bots, *changes.touched))
     await _many(connection, BOTS, user_id, [bot_row(account.bots[bot_id]) for bot_id in bots])
     await _many(connection, ORDERS, user_id, [order_row(order) for order in changes.orders])
     await _many(connection, FILLS, user_id, [fill_row(fill) for fill in changes.fills])
     if changes.deleted:
         await connection.execute(DELETED, user_id, list(changes.deleted))
-    log_ids = await _write_logs(connection, user_id, changes)
+    if changes.logs:
+        log_ids = await _write_logs(connection, user_id, changes)
+        told = _with_log_ids(told, changes, log_ids)
     balances = [(name, account.balances[name]) for name in changes.balances]
     rows = [(asset, balance.free, balance.locked) for asset, balance in balances]
     await _many(connection, BALANCES, user_id, rows)
     if told:
-        await _write_outbox(connection, user_id, position - told, messages(changes, log_ids))
+        types = [each.type for each in told]
+        bodies = [msgspec.json.encode(each.data).decode() for each in told]
+        await connection.execute(OUTBOX, user_id, position - len(told), types, bodies)
     return Committed(before_version + 1, position)
 
 
 async def _write_logs(connection: Connection, user_id: int, changes: Changes) -> list[int]:
-    if not changes.logs:
-        return []
     logs = changes.logs
     rows = await connection.fetch(
         LOGS,
@@ -159,11 +163,13 @@ async def _write_logs(connection: Connection, user_id: int, changes: Changes) ->
     return [row["id"] for row in rows]
 
 
-async def _write_outbox(
-    connection: Connection, user_id: int, before: int, told: Sequence[Message]
-) -> None:
-    types, bodies = [each.type for each in told], [each.data for each in told]
-    await connection.execute(OUTBOX, user_id, before, types, bodies)
+def _with_log_ids(
+    told: Sequence[Message], changes: Changes, log_ids: Sequence[int]
+) -> list[Message]:
+    """Return messages that were made before the log entries had ids, with their ids."""
+    entries = zip(log_ids, changes.logs, strict=True)
+    logged = iter([Message("log_created", log_body(*each)) for each in entries])
+    return [next(logged) if each.type == "log_created" else each for each in told]
 
 
 async def _many(
