@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.pool import Connection, unavailable
+from openoutcry.adapters.postgres.trading_accounts import read_account
 from openoutcry.adapters.postgres.trading_rows import (
     BOT_COLUMNS,
     FILL_COLUMNS,
@@ -19,6 +20,7 @@ from openoutcry.adapters.postgres.trading_rows import (
 )
 from openoutcry.core.trading.events import Changes
 from openoutcry.core.trading.wire import Message, log_body, messages
+from openoutcry.trading import Account
 
 
 def _upsert(table: str, columns: Sequence[str], key: str, fixed: Sequence[str]) -> str:
@@ -38,6 +40,11 @@ def _upsert(table: str, columns: Sequence[str], key: str, fixed: Sequence[str]) 
 HEAD: Final = """
 UPDATE trading_accounts SET version = version + 1, position = position + $3, kill_switch = $4
 WHERE user_id = $1 AND version = $2 RETURNING position
+"""
+# Nobody may hold an account for long: a process that stops in between loses its connection.
+LOCK: Final = """
+SELECT set_config('idle_in_transaction_session_timeout', '5s', true)
+FROM trading_accounts WHERE user_id = $1 FOR NO KEY UPDATE
 """
 BOTS: Final = _upsert("bots", BOT_COLUMNS, "id", ("id", "strategy", "exchange", "created_at"))
 DELETED: Final = """
@@ -78,10 +85,18 @@ WHERE bots.user_id = $1 AND bots.id = moved.id
 
 
 class Committed(Struct, frozen=True):
-    """An account's version after a change, and the offset of its newest message."""
+    """An account's version after a change, the offset of its newest message, its log entries' ids."""
 
     version: int
     position: int
+    log_ids: tuple[int, ...] = ()
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a change: `committed` is None where there was nothing to store."""
+
+    changes: Changes
+    committed: Committed | None = None
 
 
 async def commit(
@@ -97,6 +112,29 @@ async def commit(
     with unavailable():
         async with connection.transaction():
             return await _write(connection, user_id, before_version, changes)
+
+
+async def change(
+    connection: Connection, user_id: int, work: Callable[[Account], Changes]
+) -> Outcome | None:
+    """Lock an account, let `work` fold something into it, and store what has changed.
+
+    For who changes an account now and then: others wait, so it never has to be done again, however
+    busy the account is. None: there is no account. What `work` raises passes through, and nothing is
+    stored; neither is what is refused. Must not be called within a transaction. Raises
+    StoreUnavailableError.
+    """
+    with unavailable():
+        async with connection.transaction():
+            if await connection.fetchval(LOCK, user_id) is None:
+                return None
+            account = await read_account(connection, user_id)
+            if account is None:
+                return None
+            changes = work(account)
+            if changes.refused or not changes.must_be_stored:
+                return Outcome(changes)
+            return Outcome(changes, await _write(connection, user_id, account.version, changes))
 
 
 async def checkpoint(
@@ -137,6 +175,7 @@ async def _write(
     await _many(connection, FILLS, user_id, [fill_row(fill) for fill in changes.fills])
     if changes.deleted:
         await connection.execute(DELETED, user_id, list(changes.deleted))
+    log_ids: list[int] = []
     if changes.logs:
         log_ids = await _write_logs(connection, user_id, changes)
         told = _with_log_ids(told, changes, log_ids)
@@ -147,7 +186,7 @@ async def _write(
         types = [each.type for each in told]
         bodies = [msgspec.json.encode(each.data).decode() for each in told]
         await connection.execute(OUTBOX, user_id, position - len(told), types, bodies)
-    return Committed(before_version + 1, position)
+    return Committed(before_version + 1, position, tuple(log_ids))
 
 
 async def _write_logs(connection: Connection, user_id: int, changes: Changes) -> list[int]:

@@ -139,6 +139,7 @@ CREATE TABLE fills (
 # fills_time serves the public counter, which counts everybody's fills of a day.
 FILLS_INDEXES = (
     "CREATE INDEX fills_user ON fills (user_id, id)",
+    "CREATE INDEX fills_user_time ON fills (user_id, time)",
     "CREATE INDEX fills_bot_id ON fills (bot_id, id)",
     "CREATE INDEX fills_bot_id_time ON fills (bot_id, time)",
     "CREATE INDEX fills_time ON fills (time)",
