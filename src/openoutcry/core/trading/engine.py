@@ -137,12 +137,21 @@ def _fold_trades(account: Account, trades: Trades, context: Context) -> Changes:
         at = band.first_outside(trades.prices, trades.times, at)
         if at < 0:
             break
-        changed = _step(work, watched, _tick(trades, at, context), int(trades.prices[at]))
-        _renew(work, watched, changed, scale)
+        tick = _tick(trades, at, context)
+        changed = _step(work, watched, tick, int(trades.prices[at]))
+        for bot_id in changed:
+            if not _watches(work.bots[bot_id], work.open_orders(bot_id)):
+                del watched[bot_id]
+                _note_seen(work, bot_id, tick.id)
+        _renew(work, watched, [bot_id for bot_id in changed if bot_id in watched], scale)
         at += 1
     for bot_id in watched:
-        work.put_bot(structs.replace(work.bots[bot_id], seen=last), visible=False)
+        _note_seen(work, bot_id, last)
     return work.changes()
+
+
+def _note_seen(work: Work, bot_id: int, trade_id: int) -> None:
+    work.put_bot(structs.replace(work.bots[bot_id], seen=trade_id), visible=False)
 
 
 def _renew(work: Work, watched: dict[int, Quiet], bot_ids: Iterable[int], scale: Scale) -> None:
