@@ -40,11 +40,11 @@ TO: Final = QueryParameter(
 )
 
 
-def limit_of(text: str) -> int:
+def limit_of(text: str, name: str = "limit") -> int:
     """Return how many rows are asked for. Raises BadRequestError."""
     if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST:
         return int(text)
-    raise BadRequestError(f"limit is {text[:40]!r}; it is a number from 1 to {MOST}.")
+    raise BadRequestError(f"{name} is {text[:40]!r}; it is a number from 1 to {MOST}.")
 
 
 def number_of(name: str, text: str, most: int = _MOST_NUMBER) -> int:
