@@ -252,9 +252,9 @@ class Trader:
         pages: dict[tuple[str, int], Trades | None] = {}
         instruments = {each.symbol: each for each in await self._instruments.all()}
         for user, symbol in sorted(self._behind):
-            one = self._work[user]
-            cursor = one.cursors.get(symbol, NEVER)
-            if cursor == NEVER or symbol not in instruments:
+            one = self._work.get(user)
+            cursor = NEVER if one is None else one.cursors.get(symbol, NEVER)
+            if one is None or cursor == NEVER or symbol not in instruments:
                 self._behind.discard((user, symbol))
                 continue
             if (symbol, cursor) not in pages:
