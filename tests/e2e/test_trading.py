@@ -80,6 +80,7 @@ def scalper(system: System, symbol: str, number: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.timeout(240)
 async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     """`kill -9` again and again, two traders at a time: the books balance to the last digit."""
     users = [Somebody(system, name) for name in USERS]

@@ -239,13 +239,10 @@ class Trader:
     async def _hear(
         self, connection: asyncpg.Connection[Any], user: int, one: AtWork, trades: Trades
     ) -> None:
-        symbol = trades.symbol
-        if one.cursors.get(symbol, NEVER) == NEVER:
-            one.cursors[symbol] = int(trades.ids[0]) - 1
-        if follows(trades, one.cursors[symbol]):
+        if follows(trades, one.cursors.get(trades.symbol, NEVER)):
             await self._feed(connection, user, one, trades)
         else:
-            self._behind.add((user, symbol))
+            self._behind.add((user, trades.symbol))
 
     async def _catch_up(self, connection: asyncpg.Connection[Any]) -> None:
         """Bring each account that is behind one page further; accounts at one place share it."""
@@ -253,10 +250,10 @@ class Trader:
         instruments = {each.symbol: each for each in await self._instruments.all()}
         for user, symbol in sorted(self._behind):
             one = self._work.get(user)
-            cursor = NEVER if one is None else one.cursors.get(symbol, NEVER)
-            if one is None or cursor == NEVER or symbol not in instruments:
+            if one is None or symbol not in instruments:
                 self._behind.discard((user, symbol))
                 continue
+            cursor = one.cursors.get(symbol, NEVER)
             if (symbol, cursor) not in pages:
                 page = await read_on(self._reader, instruments[symbol], cursor)
                 pages[symbol, cursor] = page

@@ -12,6 +12,7 @@ from openoutcry.core.trading.events import Changes, Context, Trades
 from openoutcry.trading import Account, BotStatus
 
 NEVER: Final = -1
+"""The cursor before the first trade."""
 
 
 class AtWork:
@@ -29,9 +30,12 @@ class AtWork:
         self._quiet: dict[str, tuple[int, Quiet]] = {}
         self._skipped: dict[str, Trades] = {}
         for symbol in self.symbols():
-            seen = [bot.seen for bot in account.bots.values() if bot.symbol == symbol]
-            # Who has seen nothing yet begins with the next trade that is heard.
-            self.cursors[symbol] = min((each for each in seen if each is not None), default=NEVER)
+            # A bot that has seen nothing was started before anything was stored: it takes in all.
+            self.cursors[symbol] = min(
+                NEVER if bot.seen is None else bot.seen
+                for bot in account.bots.values()
+                if bot.symbol == symbol
+            )
 
     def symbols(self) -> set[str]:
         """Return the symbols whose trades may change something."""
