@@ -55,7 +55,6 @@ class UserHistory:
     def __init__(self, valkey: Redis, kept: int = KEPT) -> None:
         self._valkey = valkey
         self._kept = str(kept)
-        self._append = valkey.register_script(_APPEND)
 
     async def append(self, epoch: str, messages: Mapping[int, Sequence[Message]]) -> int:
         """Append each user's messages, ascending, and publish them; return how many were new.
@@ -70,7 +69,7 @@ class UserHistory:
                     for message in own:
                         arguments += (message.offset, message.text)
                     keys = [user_history(user_id), user_channel(user_id)]
-                    await self._append(keys=keys, args=arguments, client=pipe)
+                    pipe.eval(_APPEND, 2, *keys, *arguments)
                 return sum(await pipe.execute())
 
     async def last(self, user_id: int) -> Position | None:
@@ -85,9 +84,7 @@ class UserHistory:
         Empty if the first is not there, or any is of another epoch.
         """
         with unavailable():
-            found: Any = await self._valkey.xrange(
-                user_history(user_id), f"{first}-0", f"{last}-0"
-            )
+            found: Any = await self._valkey.xrange(user_history(user_id), f"{first}-0", f"{last}-0")
         whole = len(found) == last - first + 1 and all(_epoch(entry) == epoch for entry in found)
         if not whole or any(_offset(entry) != first + at for at, entry in enumerate(found)):
             return []
