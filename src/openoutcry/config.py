@@ -66,6 +66,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sign_in_minutes: Annotated[int, Meta(ge=1)] = 15
     """Minutes after which all those tries are there again; one comes back at a time."""
 
+    sign_up: Literal["off", "open"] = "off"
+    """Whether strangers may make an account for themselves; off: only admins add users."""
+    wrong_key_tries: Annotated[int, Meta(ge=1)] = 100
+    """Wrong API keys from one address before the next has to wait; they come back as sign-ins do."""
+
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
 
