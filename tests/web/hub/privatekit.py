@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from accounts import make_identities, make_key, make_user
 from openoutcry.adapters.postgres.pool import fetch, open_pool
+from openoutcry.adapters.postgres.private_reader import Snapshot
 from openoutcry.adapters.postgres.sessions import begin_session
 from openoutcry.adapters.postgres.users import find_user
 from openoutcry.adapters.valkey.client import connect
@@ -22,7 +23,6 @@ from openoutcry.adapters.valkey.user_history import UserHistory
 from openoutcry.core.user_messages import Position
 from openoutcry.model import Scope, User
 from openoutcry.services.publisher import Publisher
-from openoutcry.web.hub.private import Snapshot
 from openoutcry.web.hub.server import Accounts
 from openoutcry.web.hub.sources import ValkeyBus
 from outboxkit import commit, epoch_of

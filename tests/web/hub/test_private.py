@@ -13,7 +13,7 @@ from hubkit import Hub
 from privatekit import Floor, Tab
 
 from openoutcry.core.keys import user_channel, user_history
-from openoutcry.core.user_messages import Position, compose
+from openoutcry.core.trading.wire import user_message
 from openoutcry.engines import Engines
 from openoutcry.model import User
 
@@ -159,7 +159,8 @@ async def test_a_snapshot_ahead_of_the_publisher(floor: Floor) -> None:
     hub, ada = await floor.hub(), await floor.user("ada")
     assert floor.publisher
     async with tab(floor, hub, ada) as one:
-        floor.publisher._history.append, append = _never, floor.publisher._history.append  # type: ignore[method-assign]
+        append = floor.publisher._history.append
+        floor.publisher._history.append = _never  # type: ignore[method-assign,assignment]
         await floor.commit(ada, 1, 2)
         answer = await one.subscribe()
         assert (answer["offset"], answer["data"]) == (2, [1, 2])
@@ -223,7 +224,7 @@ async def test_repeated_messages_are_left_out(floor: Floor) -> None:
         await floor.commit(ada, 1, 2)
         await one.reach(2)
         for offset in (1, 2):
-            said = compose("log_created", "0", 0, Position(offset, await floor.epoch()))
+            said = user_message("log_created", "0", 0, offset, await floor.epoch())
             await floor.valkey.publish(user_channel(ada.id), said)
         await floor.commit(ada, 3)
         await one.reach(3)

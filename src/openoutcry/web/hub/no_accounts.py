@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from openoutcry.adapters.postgres.private_reader import Snapshot
 from openoutcry.adapters.valkey.user_history import Message
 from openoutcry.core.user_messages import Position
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.services.identity import Identity
-from openoutcry.web.hub.private import Snapshot
 
 _WHY = "This hub has no accounts."
 

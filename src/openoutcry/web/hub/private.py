@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import structlog
 from msgspec import Struct
 
+from openoutcry.adapters.postgres.private_reader import Snapshot
 from openoutcry.adapters.valkey.user_history import Message
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.keys import user_channel
@@ -35,13 +36,6 @@ MOST_HELD: Final = 2_000
 """Messages that are held while a feed finds its place; past it a snapshot will do for them."""
 
 log = structlog.get_logger(__name__)
-
-
-class Snapshot(Struct, frozen=True):
-    """What a user has: JSON, and the position at which it is true."""
-
-    data: bytes
-    at: Position
 
 
 class PrivateStore(Protocol):
