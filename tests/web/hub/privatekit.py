@@ -195,7 +195,8 @@ def stuck_upgrade(path: str, token: str) -> bytes:
 def text_frame(message: Any) -> bytes:
     """Return a client's frame of a short JSON message."""
     payload = json.dumps(message).encode()
-    return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
+    assert len(payload) < 126
+    return bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload
 
 
 async def close_code(talk: Talk, seconds: float = 10) -> int | None:
