@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         default_factory=lambda: ["10000 USDT"]
     )
     """What a new trading account has to trade with on paper, such as `10000 USDT,0.5 BTC`."""
-    paper_fee: Annotated[Decimal, Meta(ge=0, lt=1)] = Decimal("0.001")
+    paper_fee: Decimal = Decimal("0.001")
     """Fee of a fill on paper, as a share of what it is worth."""
 
     required_roles: list[str] = field(default_factory=list)
@@ -198,10 +198,7 @@ def load(
     except ValueError as error:
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
-    try:
-        paper_balances(settings.paper_balance)
-    except ValueError as error:
-        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    _check_trading(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -211,6 +208,16 @@ def to_environment(settings: Settings) -> dict[str, str]:
         PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
+
+
+def _check_trading(settings: Settings) -> None:
+    try:
+        paper_balances(settings.paper_balance)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    fee = settings.paper_fee
+    if not (fee.is_finite() and 0 <= fee < 1):
+        raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
 
 
 def paper_balances(texts: list[str]) -> dict[str, Decimal]:
