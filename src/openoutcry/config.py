@@ -200,12 +200,7 @@ def load(
     except ValueError as error:
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
-    try:
-        paper_balances(settings.paper_balance)
-    except ValueError as error:
-        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
-    if not 0 <= settings.paper_fee < 1:
-        raise ConfigError("Configuration: from 0 up to but not 1 - at `paper_fee`")
+    _check_trading(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -215,6 +210,16 @@ def to_environment(settings: Settings) -> dict[str, str]:
         PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
+
+
+def _check_trading(settings: Settings) -> None:
+    try:
+        paper_balances(settings.paper_balance)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    fee = settings.paper_fee
+    if not (fee.is_finite() and 0 <= fee < 1):
+        raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
 
 
 def paper_balances(texts: list[str]) -> dict[str, Decimal]:
