@@ -3,6 +3,10 @@
 Braces are Valkey Cluster hash tags: what must live together carries the same tag.
 """
 
+from __future__ import annotations
+
+from datetime import date
+
 DEAD_LETTERS = "trades_stream:dead"
 """Stream of frames that could not be decoded: fields `f`, `reason`, `stream`, `entry`."""
 
@@ -115,3 +119,20 @@ COMMITS = "commits"
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
     return f"client_weight:{{{client}}}:{minute}"
+
+
+def public_log_key(client: str) -> str:
+    """Return the list of a client's permits at `/api/public` (see `shared_logs`); all on one node."""
+    return f"public_log:{{public}}:{client}"
+
+
+STATS_TRADES = "stats:trades"
+"""Pub/sub channel of the public trade counter: a `core.trade_stats.TradeStats` as JSON."""
+
+TRADE_COUNTS_CHANGED = "trade:counts_changed"
+"""When a daily count changed last, in ms; without it the counts are not to be believed."""
+
+
+def trade_count_key(day: date) -> str:
+    """Return the counter of a UTC day's trades of the platform."""
+    return f"trade:daily_count:{day.isoformat()}"
