@@ -53,6 +53,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
 
+    public_origins: list[str] = field(default_factory=list)
+    """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
+    public_requests: Positive = 120
+    """Requests a minute that one address may make at `/api/public`, all processes together."""
+
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""
     secret_key: str = ""

@@ -1,4 +1,4 @@
-"""The public counter of the platform's trades: which days count, and what their counts add up to. Pure."""
+"""The public counter of trades: which days count, and what their counts add up to. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""How many requests an address may make: exact over all processes, at the price of a shared round trip."""
+"""How many requests an address may make: exact over all processes, one round trip for many."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 
 from openoutcry.adapters.valkey.shared_logs import SharedLogs
 from openoutcry.core.sliding_log import Rule, SlidingLog, Taken
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -24,10 +26,11 @@ WINDOW: Final = 60
 _GRACE: Final = 250_000
 
 MOST_CLIENTS: Final = 50_000
-"""Clients that a process remembers; the one that was not heard of for longest is forgotten first."""
+"""Refused clients, and clients while Valkey is away, that a process remembers; the oldest goes first."""
 
-# Round trips under way at once: who comes meanwhile waits for the next, together with all others.
-_AT_ONCE: Final = 2
+# From the beginning of one round trip to that of the next, in seconds. A trip costs a hundred times what
+# one more client in it does: a busy process gathers, an idle one asks at once.
+_PACE: Final = 0.001
 _PATIENCE: Final = 0.5
 _AWAY: Final = 1_000_000
 _WARN_EVERY: Final = 60_000_000
@@ -39,16 +42,6 @@ class Verdict(Struct, frozen=True, gc=False):
     allowed: bool
     left: int
     wait: int
-
-
-class _Client:
-    """What this process knows of a client: its own permits, and until when there is none anywhere."""
-
-    __slots__ = ("log", "refused_until")
-
-    def __init__(self) -> None:
-        self.log = SlidingLog()
-        self.refused_until = 0
 
 
 def public_rule(most: int) -> Rule:
@@ -63,11 +56,10 @@ class RequestLimits:
     for share the next round trip. A refusal is remembered until a permit comes back, for nothing else
     can bring one: who is over the limit costs no round trip at all.
 
-    A process also keeps a log of its own, which must agree. So while Valkey is away, and after it has
-    lost its memory, each process goes on by itself: N processes let N times as many through at the
-    most, and nobody is refused for want of Valkey.
+    While Valkey is away each process counts alone, from nothing: nobody is refused for want of Valkey.
+    In a window that touches an outage every process may let `rule.most` through, and Valkey as many.
 
-    The queue of waiting requests is as long as there are connections, at most one request each.
+    The queue of waiting requests is as long as there are connections, one request each.
     """
 
     def __init__(
@@ -79,22 +71,21 @@ class RequestLimits:
         self.round_trips = self.refused = self.alone = 0
         self._shared = shared
         self._clock = clock
-        self._clients: dict[str, _Client] = {}
+        self._refused_until: dict[str, int] = {}
+        self._own: dict[str, SlidingLog] = {}
         self._waiting: dict[str, list[asyncio.Future[Verdict]]] = {}
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flight: asyncio.Task[None] | None = None
         self._away_until = 0
         self._warned = -_WARN_EVERY
 
     def known(self, client: str) -> Verdict | None:
         """Return the verdict if nobody has to be asked for it, and count it; None: use `take`."""
         now = self._clock()
-        known = self._clients.get(client)
-        if known is not None and now < known.refused_until:
+        until = self._refused_until.get(client, 0)
+        if now < until:
             self.refused += 1
-            return Verdict(False, 0, known.refused_until - now)
-        if now < self._away_until:
-            return self._by_itself(client, now)
-        return None
+            return Verdict(False, 0, until - now)
+        return self._alone(client, now) if now < self._away_until else None
 
     async def take(self, client: str) -> Verdict:
         """Return the verdict of all processes together, within half a second, and count it."""
@@ -102,65 +93,62 @@ class RequestLimits:
         waiting = self._waiting.get(client)
         if waiting is None:
             self._waiting[client] = [verdict]
-            if len(self._flying) < _AT_ONCE:
-                flight = asyncio.create_task(self._fly())
-                self._flying.add(flight)
-                flight.add_done_callback(self._flying.discard)
+            if self._flight is None:
+                self._flight = asyncio.create_task(self._fly())
         else:
             waiting.append(verdict)
         return await verdict
 
     async def _fly(self) -> None:
-        """Ask for all who wait until nobody does."""
-        while self._waiting:
-            asked, self._waiting = self._waiting, {}
-            wanted = {client: len(waiting) for client, waiting in asked.items()}
-            self.round_trips += 1
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    answers = await self._shared.take(wanted)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._lost(error)
-                answers = {}
-            now = self._clock()
-            for client, waiting in asked.items():
-                self._tell(client, waiting, answers.get(client), now)
+        """Ask for all who wait, one trip after the other, until nobody does."""
+        try:
+            while self._waiting:
+                due = asyncio.get_running_loop().time() + _PACE
+                await self._ask()
+                await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+        finally:
+            self._flight = None
+
+    async def _ask(self) -> None:
+        asked, self._waiting = self._waiting, {}
+        wanted = {client: len(waiting) for client, waiting in asked.items()}
+        self.round_trips += 1
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answers = await self._shared.take(wanted)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._lost(error)
+            answers = {}
+        now = self._clock()
+        for client, waiting in asked.items():
+            self._tell(client, waiting, answers.get(client), now)
 
     def _tell(
         self, client: str, waiting: list[asyncio.Future[Verdict]], taken: Taken | None, now: int
     ) -> None:
-        known = self._remember(client)
-        if taken is None:
-            for verdict in waiting:
-                if not verdict.done():
-                    verdict.set_result(self._by_itself(client, now))
-            return
-        own = known.log.take(now, taken.granted, self.rule)
-        granted, wait = own.granted, taken.wait
-        left = min(taken.left, own.left)
-        if granted < taken.granted:  # Valkey has forgotten what this process remembers
-            left, wait = 0, own.wait
-        if not left:
-            known.refused_until = now + wait
-        self.refused += len(waiting) - granted
-        for place, verdict in enumerate(waiting):
-            if not verdict.done():
-                more = granted - place - 1
-                verdict.set_result(Verdict(more >= 0, left + max(0, more), wait))
+        if taken is not None:
+            if not taken.left:
+                _put(self._refused_until, client, now + taken.wait)
+            self.refused += len(waiting) - taken.granted
+        for place, verdict in enumerate(waiting, start=1):
+            if verdict.done():
+                continue  # its client has gone
+            if taken is None:
+                verdict.set_result(self._alone(client, now))
+            else:
+                more = taken.granted - place
+                verdict.set_result(Verdict(more >= 0, taken.left + max(0, more), taken.wait))
 
-    def _by_itself(self, client: str, now: int) -> Verdict:
+    def _alone(self, client: str, now: int) -> Verdict:
         """Decide by this process's own log."""
         self.alone += 1
-        taken = self._remember(client).log.take(now, 1, self.rule)
+        own = self._own.get(client)
+        if own is None:
+            own = SlidingLog()
+            _put(self._own, client, own)
+        taken = own.take(now, 1, self.rule)
         self.refused += not taken.granted
         return Verdict(bool(taken.granted), taken.left, taken.wait)
-
-    def _remember(self, client: str) -> _Client:
-        known = self._clients.pop(client, None) or _Client()
-        while len(self._clients) >= MOST_CLIENTS:
-            del self._clients[next(iter(self._clients))]
-        self._clients[client] = known
-        return known
 
     def _lost(self, error: Exception) -> None:
         now = self._clock()
@@ -171,3 +159,10 @@ class RequestLimits:
                 "requests are counted by each process alone while Valkey is away",
                 reason=str(error) or type(error).__name__,
             )
+
+
+def _put(memory: dict[str, T], client: str, value: T) -> None:
+    memory.pop(client, None)
+    while len(memory) >= MOST_CLIENTS:
+        del memory[next(iter(memory))]
+    memory[client] = value

@@ -67,7 +67,8 @@ class SharedLogs:
 
     async def take(self, wanted: Mapping[str, int]) -> dict[str, Taken]:
         """Ask for so many permits of each client; one round trip for MOST_AT_ONCE of them."""
-        asked, answers = list(wanted.items()), {}
+        asked = list(wanted.items())
+        answers: dict[str, Taken] = {}
         for first in range(0, len(asked), MOST_AT_ONCE):
             answers |= (await self.take_at(asked[first : first + MOST_AT_ONCE]))[1]
         return answers

@@ -15,6 +15,7 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.sparklines import Sparklines
 from openoutcry.adapters.valkey.price_board import PriceBoard
+from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
@@ -32,6 +33,7 @@ from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
+from openoutcry.services.trade_stats import KnownStats
 from openoutcry.web.api.access import access_dependencies, say_who_may
 from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.auth import auth_routes
@@ -42,11 +44,13 @@ from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.hot import serve_hot
+from openoutcry.web.api.limit import limit_requests
 from openoutcry.web.api.live import Live
 from openoutcry.web.api.markets import MarketsBody, market_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.prices import AGGREGATED, Aggregated, price_routes
+from openoutcry.web.api.public import TRADES, PublicStats, public_routes
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
@@ -81,6 +85,7 @@ def create_app(
     instruments = InstrumentReader(pool, ttl)
     pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
+    stats = PublicStats(KnownStats(TradeCounts(valkey)))
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
     accounts, identities = _accounts(pool, valkey, settings)
@@ -99,6 +104,7 @@ def create_app(
             *udf_routes(instruments, pages, live.time, settings.venue),
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
+            *public_routes(stats),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics),
             *auth_routes(accounts, trusted),
@@ -112,8 +118,10 @@ def create_app(
         before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
-    ready = serve_hot(app, {AGGREGATED: aggregated.hot})
-    return instrument(allow_origins(ready, settings.allowed_origins), metrics)
+    ready = serve_hot(app, {AGGREGATED: aggregated.hot, TRADES: stats.hot})
+    limited = limit_requests(ready, live.limits, trusted)
+    open_to = allow_origins(limited, settings.allowed_origins, settings.public_origins)
+    return instrument(open_to, metrics)
 
 
 def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:

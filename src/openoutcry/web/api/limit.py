@@ -9,7 +9,7 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from openoutcry.core.client_address import Network, address_group, client_address
+from openoutcry.core.client_address import Network, group_of, nearest
 from openoutcry.services.request_limits import WINDOW, RequestLimits, Verdict
 from openoutcry.web.api.hot import JSON, NO_SNIFFING, Headers
 
@@ -24,7 +24,7 @@ LIMIT_HEADERS: Final = (
 )
 
 _BODY: Final = b'{"success":false,"message":"Too many requests, please try again later"}'
-_ADDRESSES: Final = 65_536
+_ADDRESSES: Final = 8192
 
 
 def limit_requests(
@@ -44,8 +44,8 @@ def limit_requests(
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if (
             scope["type"] != ScopeType.HTTP
-            or not scope["path"].startswith(prefix)
             or scope["method"] == "OPTIONS"
+            or not scope["path"].startswith(prefix)
         ):
             await app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ def _clients(trusted: Sequence[Network]) -> Callable[[Scope], str]:
 
     @lru_cache(maxsize=_ADDRESSES)
     def group(peer: str, forwarded: tuple[str, ...]) -> str:
-        return address_group(client_address(peer, forwarded, trusted))
+        return group_of(nearest(peer, forwarded, trusted))
 
     def who(scope: Scope) -> str:
         peer = scope.get("client")
