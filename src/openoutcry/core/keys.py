@@ -156,3 +156,12 @@ TRADE_COUNTS_CHANGED = "trade:counts_changed"
 def trade_count_key(day: date) -> str:
     """Return the counter of a UTC day's trades of the platform."""
     return f"trade:daily_count:{day.isoformat()}"
+
+
+TRADE_RECOUNTS = "trade:recounts"
+"""List of tokens of those who wish the daily counts to be made anew from the store."""
+
+
+def trade_recount_key(token: str) -> str:
+    """Return the expiring key that tells how far such a count is, as JSON."""
+    return f"trade:recount:{token}"

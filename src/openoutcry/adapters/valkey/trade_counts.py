@@ -117,11 +117,6 @@ class TradeCounts:
         counts = {day: int(count) for day, count in zip(wanted, found, strict=True) if count}
         return Counted(counts, today, None if changed is None else int(changed))
 
-    async def are_known(self) -> bool:
-        """Return whether the counts may be believed: False when Valkey has lost its memory."""
-        async with _prompt():
-            return bool(await self._valkey.exists(TRADE_COUNTS_CHANGED))
-
     async def publish(self, stats: TradeStats) -> None:
         """Tell the figures on `stats:trades`, and keep them for who begins to listen."""
         text = msgspec.json.encode(stats)

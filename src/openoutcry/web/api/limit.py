@@ -83,7 +83,7 @@ async def _refuse(scope: Scope, send: Send, headers: Headers) -> None:
             "headers": [JSON, (b"cache-control", b"no-store"), NO_SNIFFING, *headers],
         }
     )
-    body = b"" if scope["method"] == "HEAD" else _BODY
+    body = b"" if scope.get("method") == "HEAD" else _BODY
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
