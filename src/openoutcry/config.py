@@ -52,6 +52,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
+    public_market_data: bool = True
+    """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
 
     public_origins: list[str] = field(default_factory=list)
     """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
@@ -70,6 +72,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Wrong passwords from one address (IPv6: one /56) before the next has to wait."""
     sign_in_minutes: Annotated[int, Meta(ge=1)] = 15
     """Minutes after which all those tries are there again; one comes back at a time."""
+
+    sign_up: Literal["off", "open"] = "off"
+    """Whether strangers may make an account for themselves; off: only admins add users."""
+    wrong_key_tries: Annotated[int, Meta(ge=1)] = 100
+    """Wrong API keys from one address before the next has to wait; they come back as sign-ins do."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""

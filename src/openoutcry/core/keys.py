@@ -97,6 +97,11 @@ def sign_in_address_key(address: str) -> str:
     return f"sign_in:address:{address}"
 
 
+def wrong_key_address_key(address: str) -> str:
+    """Return the bucket of wrong API keys from an address, or from an IPv6 /56."""
+    return f"wrong_key:address:{address}"
+
+
 def sign_in_name_key(name: str) -> str:
     """Return the bucket of sign-ins by a name (its hash) that all unknown addresses share."""
     return f"sign_in:{{{name}}}:tries"

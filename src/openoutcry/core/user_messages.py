@@ -1,4 +1,4 @@
-"""The messages that tell users what happened to what is theirs: composed once, read everywhere."""
+"""Where the messages stand that tell users what happened to what is theirs."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ class _Filled(Struct):
 
 class _Fill(Struct):
     time: str
-
-
-def compose(kind: str, data: str, time: int, at: Position) -> bytes:
-    """Return the message; `data` is JSON, `time` in µs."""
-    moment = _EPOCH + dt.timedelta(microseconds=time)
-    stamp = moment.isoformat(timespec="milliseconds").removesuffix("+00:00")
-    return (
-        f'{{"type":"{kind}","channel":"{CHANNEL}","data":{data},"timestamp":"{stamp}Z"'
-        f',"offset":{at.offset},"epoch":"{at.epoch}"}}'
-    ).encode()
 
 
 def position(message: bytes) -> Position:

@@ -25,7 +25,8 @@ from openoutcry.adapters.postgres.outbox import Outbox, Row
 from openoutcry.adapters.tasks import end
 from openoutcry.adapters.valkey.user_history import Message, UserHistory
 from openoutcry.core.backoff import Backoff
-from openoutcry.core.user_messages import FILL, Position, compose, fill_day
+from openoutcry.core.trading.wire import user_message
+from openoutcry.core.user_messages import FILL, fill_day
 from openoutcry.errors import OutcryError
 
 log = structlog.get_logger(__name__)
@@ -190,7 +191,7 @@ def by_user(rows: Sequence[Row], epoch: str) -> dict[int, list[Message]]:
     """Return each user's messages as they go over the wire, in the order of the rows."""
     messages: dict[int, list[Message]] = {}
     for row in rows:
-        text = compose(row.type, row.data, row.time, Position(row.offset, epoch))
+        text = user_message(row.type, row.data, row.time, row.offset, epoch)
         messages.setdefault(row.user_id, []).append(Message(row.offset, text))
     return messages
 

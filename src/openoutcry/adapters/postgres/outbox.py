@@ -8,7 +8,6 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from openoutcry.adapters.postgres.times import to_us
 
 PUBLISHER_LOCK: Final = 7_381_510
 """First key of the advisory lock that one publisher at a time holds; the second is 0."""
@@ -19,8 +18,8 @@ PRUNED_AT_ONCE: Final = 5_000
 _FAST_COMMITS: Final = "SET synchronous_commit = off"
 
 UNPUBLISHED: Final = """
-SELECT id, user_id, position, type, data, time FROM outbox
-WHERE published_at IS NULL ORDER BY id LIMIT $1
+SELECT id, user_id, position, type, data, (extract(epoch FROM time) * 1000000)::bigint AS time
+FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1
 """
 MARK: Final = "UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])"
 # The oldest rows by id, without an index by time: who is behind on ids is behind on time.
@@ -63,17 +62,8 @@ class Outbox:
 
     async def unpublished(self, limit: int) -> list[Row]:
         """Return the oldest rows that were not marked yet."""
-        return [
-            Row(
-                row["id"],
-                row["user_id"],
-                row["position"],
-                row["type"],
-                row["data"],
-                to_us(row["time"]),
-            )
-            for row in await self.connection.fetch(UNPUBLISHED, limit)
-        ]
+        found = await self.connection.fetch(UNPUBLISHED, limit)
+        return [Row(*row.values()) for row in found]
 
     async def mark(self, rows: Sequence[Row]) -> None:
         """Note that these rows have been published."""

@@ -21,6 +21,7 @@ from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
 from openoutcry.core.client_address import networks
 from openoutcry.core.prices import parse_coins
+from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
@@ -34,6 +35,7 @@ from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.services.trade_stats import KnownStats
+from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.access import access_dependencies, say_who_may
 from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.auth import auth_routes
@@ -55,6 +57,7 @@ from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
 from openoutcry.web.api.udf import udf_routes
+from openoutcry.web.api.users import user_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -88,7 +91,9 @@ def create_app(
     stats = PublicStats(KnownStats(TradeCounts(valkey)))
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
-    accounts, identities = _accounts(pool, valkey, settings)
+    events, passwords = AccountEvents(), Passwords()
+    limits = _limits(valkey, settings)
+    accounts, identities = _accounts(pool, settings, passwords, limits, events)
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
@@ -106,11 +111,12 @@ def create_app(
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
             *public_routes(stats),
             *health_routes(cache, settings.required_roles),
-            *metrics_routes(cache, metrics),
+            *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
+            *user_routes(pool, passwords, identities),
             *site_routes(static),
         ],
-        dependencies=access_dependencies(identities),
+        dependencies=access_dependencies(identities, WrongKeys(limits, events), trusted),
         on_app_init=[say_who_may],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
@@ -124,22 +130,34 @@ def create_app(
     return instrument(open_to, metrics)
 
 
-def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:
+def _limits(valkey: Redis, settings: Settings) -> SignInLimits:
+    options = SignInOptions(
+        by_name=settings.sign_in_tries,
+        by_address=settings.sign_in_tries_address,
+        seconds=settings.sign_in_minutes * 60,
+        keys_by_address=settings.wrong_key_tries,
+    )
+    return SignInLimits(SharedTries(valkey), options)
+
+
+def _accounts(
+    pool: Pool,
+    settings: Settings,
+    passwords: Passwords,
+    limits: SignInLimits,
+    events: AccountEvents,
+) -> tuple[Accounts, Identities]:
     tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
     identities = Identities(pool, tokens)
-    limits = SignInLimits(
-        SharedTries(valkey),
-        SignInOptions(
-            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
-        ),
-    )
     accounts = Accounts(
         pool,
         tokens,
         identities,
-        passwords=Passwords(),
+        passwords=passwords,
         limits=limits,
         session_days=settings.session_days,
+        sign_up=settings.sign_up == "open",
+        events=events,
     )
     return accounts, identities
 
