@@ -1,4 +1,4 @@
-"""A process that asks for permits of one address as fast as it can; prints when each was granted (µs)."""
+"""A process that asks for permits of one address as fast as it can, and prints when it got each."""
 
 from __future__ import annotations
 

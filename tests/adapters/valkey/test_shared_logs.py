@@ -89,7 +89,7 @@ async def test_more_clients_than_fit_one_script(valkey: Redis) -> None:
     }
 
 
-async def test_many_processes_never_too_many(valkey: Redis, valkey_url: str) -> None:
+async def test_many_processes_never_too_many(valkey_url: str) -> None:
     """Four processes hammer one address: by Valkey's clock no window has more, and few have fewer."""
     most, window = 120, SECOND
     programme = Path(__file__).with_name("hammer.py")

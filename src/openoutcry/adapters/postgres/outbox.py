@@ -8,7 +8,6 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-
 PUBLISHER_LOCK: Final = 7_381_510
 """First key of the advisory lock that one publisher at a time holds; the second is 0."""
 
