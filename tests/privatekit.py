@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
-from hubkit import Hub, StartHub, Talk
 from redis.asyncio import Redis
 
 from accounts import make_identities, make_key, make_user
+from hubkit import Hub, StartHub, Talk
 from openoutcry.adapters.postgres.pool import fetch, open_pool
 from openoutcry.adapters.postgres.private_reader import Snapshot
 from openoutcry.adapters.postgres.sessions import begin_session
@@ -87,7 +88,7 @@ class Floor:
         """Sign a user in and return the session's id."""
         stored = await find_user(self.pool, user.name)
         assert stored
-        hashes = (f"{id(stored):032d}".encode(), b"r" * 32)
+        hashes = (secrets.token_bytes(32), secrets.token_bytes(32))
         session = await begin_session(
             self.pool, user.id, stored.password_changed_time, hashes, seen=("", ""), seconds=3600
         )
@@ -102,10 +103,10 @@ class Floor:
         """Return a new API key."""
         return await make_key(self.pool, user, Scope.READ)
 
-    async def commit(self, user: User, *data: Any, wake: bool = True) -> None:
+    async def commit(self, user: User, *data: Any, kind: str = "log_created") -> None:
         """Commit messages, as the trader does."""
-        await commit(self.pool, user.id, *data)
-        if wake and self.publisher is not None:
+        await commit(self.pool, user.id, *data, kind=kind)
+        if self.publisher is not None:
             self.publisher.wake()
 
     async def epoch(self) -> str:
@@ -195,7 +196,8 @@ def stuck_upgrade(path: str, token: str) -> bytes:
 def text_frame(message: Any) -> bytes:
     """Return a client's frame of a short JSON message."""
     payload = json.dumps(message).encode()
-    return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
+    assert len(payload) < 126
+    return bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload
 
 
 async def close_code(talk: Talk, seconds: float = 10) -> int | None:
