@@ -202,6 +202,7 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
             host=settings.host,
             port=settings.ws_port,
             allowed_origins=tuple(settings.allowed_origins),
+            public_origins=tuple(settings.public_origins),
             binance_messages=settings.binance_ws_messages,
             replay=bool(settings.sandbox_replay),
             public_market_data=settings.public_market_data,

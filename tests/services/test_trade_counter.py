@@ -142,7 +142,7 @@ async def test_figures_are_told_when_they_change(house: House, valkey: Redis) ->
     await house.ada.fill(house.db, [house.today])
     await house.publish_all()
     await house.counter.tick(house.db)
-    told = msgspec.json.decode(await valkey.get(STATS_TRADES_LAST), type=TradeStats)
+    told = msgspec.json.decode(await valkey.get(STATS_TRADES_LAST) or b"", type=TradeStats)
     assert (told.trades_7d, told.trades_30d) == (1, 1)
     await valkey.delete(STATS_TRADES_LAST)
     await house.counter.tick(house.db)
