@@ -58,6 +58,7 @@ from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.system import system_routes
 from openoutcry.web.api.udf import udf_routes
 from openoutcry.web.api.users import user_routes
+from openoutcry.web.api.widget import widget_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -114,6 +115,7 @@ def create_app(
             *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
+            *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
         ],
         dependencies=access_dependencies(identities, WrongKeys(limits, events), trusted),
