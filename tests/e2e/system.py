@@ -42,7 +42,7 @@ class System:
             self.kill(role, signal.SIGTERM)
         for process in self._processes.values():
             try:
-                process.wait(5)
+                process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
         await self.engines.stop()
