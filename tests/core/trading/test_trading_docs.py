@@ -1,6 +1,6 @@
 """The tables of strategies in docs/trading.md are those of the code.
 
-`python tests/core/trading/test_docs.py` writes them anew.
+`python tests/core/trading/test_trading_docs.py` writes them anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from openoutcry.core.trading.strategies import STRATEGIES, Strategy
 from openoutcry.core.trading.strategies.reading import describe
 
 PAGE = Path(__file__).parents[3] / "docs" / "trading.md"
-BEGIN = "<!-- strategies: made by tests/core/trading/test_docs.py -->\n"
+BEGIN = "<!-- strategies: made by tests/core/trading/test_trading_docs.py -->\n"
 END = "<!-- end -->"
 
 
