@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
 
-from openoutcry.adapters.postgres import trading_accounts
+from openoutcry.adapters.postgres import trading_accounts, trading_commit
 from openoutcry.adapters.postgres.pool import _prepare, connection, dial
-from openoutcry.adapters.postgres.trading_commit import checkpoint, commit
+from openoutcry.adapters.postgres.trading_commit import change, checkpoint, commit
 from openoutcry.core.trading.engine import fold
 from openoutcry.core.trading.events import BotAction, BotCommand, Changes, Fund, join
 from openoutcry.errors import NotFoundError, StoreUnavailableError
-from openoutcry.trading import Balance, LogEntry, LogLevel
+from openoutcry.trading import Account, Balance, LogEntry, LogLevel
 from tradingkit import (
     CONTEXT,
     NOW,
@@ -123,6 +124,59 @@ async def test_two_writers_of_one_account(store: asyncpg.Pool) -> None:
     assert (account.version, await store.fetchval("SELECT count(*) FROM outbox")) == (60, 60)
     assert await store.fetchval("SELECT max(position) FROM outbox") == 60
     assert lost > 0, "nobody ever met: this test says nothing"
+
+
+async def test_who_locks_never_has_to_try_again(store: asyncpg.Pool) -> None:
+    """While somebody commits by version all the time, each change by lock is made at the first try."""
+    user = await open_user(store)
+    fund = Fund("USDT", Decimal("0.01"), NOW)
+    done, lost = asyncio.Event(), 0
+
+    async def busy() -> int:
+        nonlocal lost
+        made = 0
+        async with connection(store) as lent:
+            while not done.is_set():
+                account = await trading_accounts.load_account(lent, user)
+                assert account is not None
+                committed = await commit(lent, user, account.version, fold(account, fund, CONTEXT))
+                made, lost = made + bool(committed), lost + (committed is None)
+        return made
+
+    async def told() -> None:
+        for _ in range(10):
+            async with connection(store) as lent:
+                outcome = await change(lent, user, lambda account: fold(account, fund, CONTEXT))
+            assert outcome is not None
+            assert outcome.committed is not None
+
+    trader = asyncio.create_task(busy())
+    await asyncio.gather(*(told() for _ in range(3)))
+    done.set()
+    made = await trader
+    account = await load(store, user)
+    assert account.version == made + 30
+    assert account.balances["USDT"].free == 10_000 + (made + 30) * Decimal("0.01")
+    assert lost > 0, "they never met: this test says nothing"
+
+
+async def test_a_stalled_holder_of_the_lock_is_put_out(
+    store: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stops with the account locked loses its connection; the others go on."""
+    user = await open_user(store)
+    monkeypatch.setattr(trading_commit, "LOCK", trading_commit.LOCK.replace("'5s'", "'200ms'"))
+    before = await everything(store)
+
+    def stalled(account: Account) -> Changes:
+        time.sleep(1)  # the whole process stands still
+        return fold(account, Fund("USDT", Decimal(1), NOW), CONTEXT)
+
+    own = await dial(database_url, application_name="test")
+    with pytest.raises(StoreUnavailableError):
+        await change(own, user, stalled)
+    assert await everything(store) == before
+    await put(store, user, Fund("USDT", Decimal(1), NOW))
 
 
 class Mortal(asyncpg.Connection):  # type: ignore[misc]
