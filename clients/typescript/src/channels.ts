@@ -34,6 +34,8 @@ interface Entry {
   id: number;
   /** Whether the answer to `id` is still to come. */
   asking: boolean;
+  /** The hub wants to know first who is asking. */
+  refused: boolean;
   /** Listeners that have had their snapshot, and may see changes. */
   readonly ready: Set<Listener>;
   /** Listeners that the answer to `id` serves. */
@@ -102,7 +104,10 @@ export class Channels {
   /** The hub knows who is asking. */
   identified(): void {
     this.known = true;
-    for (const [channel, entry] of this.entries) if (PRIVATE.has(channel) && !entry.asking) this.askAgain(channel, entry);
+    for (const [channel, entry] of this.entries) {
+      // A hub may want to know who is asking for anything at all.
+      if (entry.refused || (PRIVATE.has(channel) && !entry.asking)) this.askAgain(channel, entry);
+    }
   }
 
   /** Somebody else is asking from now on, or nobody: nothing that was known is theirs. */
@@ -162,6 +167,7 @@ export class Channels {
     }
     if (message.code === "unavailable") return channel;
     entry.asking = false;
+    entry.refused = message.code === "unauthorized";
     return null;
   }
 
@@ -193,7 +199,7 @@ export class Channels {
   }
 
   private ask(channel: string, entry: Entry): void {
-    entry.asking = false;
+    entry.asking = entry.refused = false;
     if (!this.mayAsk(channel)) return;
     entry.id = this.takeId();
     entry.asking = true;
@@ -208,5 +214,5 @@ export class Channels {
 }
 
 function fresh(): Entry {
-  return { id: 0, asking: false, ready: new Set(), waiting: new Set(), position: null, snapshots: 0, recoveries: 0, gaps: 0 };
+  return { id: 0, asking: false, refused: false, ready: new Set(), waiting: new Set(), position: null, snapshots: 0, recoveries: 0, gaps: 0 };
 }

@@ -43,6 +43,7 @@ const OPEN = 1;
 const HELD = 5_000;
 const RETRY_UNAVAILABLE = 5_000;
 const NO_PONG = 3012;
+const INVALID_TOKEN = 3500;
 /** Closed by us to come back at once as somebody else. */
 const OTHER_USER = 4000;
 
@@ -247,15 +248,17 @@ export class Connection {
   private onClose(code: number, reason: string): void {
     this.socket = null;
     this.cancelAll();
-    this.identity.onClose();
+    const introduced = this.identity.isKnown;
+    const again = this.identity.onClose(code === INVALID_TOKEN);
     const held = this.openedAt !== null && this.clock.now() - this.openedAt >= HELD;
     this.openedAt = null;
-    if (code >= 3500) {
+    // A token that is good no more ends what its user hears, not what everybody may.
+    if (code >= 3500 && !(code === INVALID_TOKEN && introduced)) {
       this.finish({ code, reason });
       return;
     }
     const attempts = held ? 0 : this.current.attempts;
-    const delay = retryDelay(attempts, this.options.backoff, this.clock.random());
+    const delay = again ? 0 : retryDelay(attempts, this.options.backoff, this.clock.random());
     this.plan("retry", delay, () => this.open());
     this.set({
       state: networkIsLost() ? "offline" : "reconnecting",

@@ -16,12 +16,15 @@ export class Identity {
   /** The id of the newest `auth`, and the token in it. */
   private asked: { readonly id: number; readonly token: string; readonly until: number } | null = null;
   private known = false;
+  private accepted: string | null = null;
   private up = false;
   /** Counts connects and changes of user: what an earlier one waited for says nothing any more. */
   private round = 0;
   private cancel: (() => void) | null = null;
-  /** A token was refused since the last that was taken. */
-  private refused = false;
+  /** The token that was refused since the last that was taken. */
+  private refused: string | null = null;
+  /** A second token was refused too: there is no use in trying until somebody signs in. */
+  private muted = false;
 
   constructor(
     private readonly channels: Pick<Channels, "identified" | "takeId" | "onError">,
@@ -38,6 +41,8 @@ export class Identity {
   become(credentials: Pick<Credentials, "token"> | null): boolean {
     if (credentials === this.credentials) return false;
     this.credentials = credentials;
+    this.refused = null;
+    this.muted = false;
     this.forget();
     return true;
   }
@@ -49,52 +54,61 @@ export class Identity {
     void this.present();
   }
 
-  onClose(): void {
+  /**
+   * The socket is gone. Answers whether that was because of the token and another one may do: `refusal`
+   * says that the hub closed it because of who is signed in.
+   */
+  onClose(refusal = false): boolean {
     this.up = false;
+    const { token } = this.asked ?? { token: this.accepted };
+    if (refusal && this.refused === null) this.refused = token;
+    const again = refusal && this.refused !== null && !this.muted;
     this.forget();
+    return again;
   }
 
   onAccepted(id: unknown): void {
     if (!this.asked || (id !== undefined && id !== this.asked.id)) return;
-    const { until } = this.asked;
+    const { token, until } = this.asked;
     const first = !this.known;
     this.known = true;
-    this.refused = false;
+    this.accepted = token;
+    this.refused = null;
     if (Number.isFinite(until)) this.plan(Math.max(1_000, until - EARLY - this.clock.now()), () => void this.present());
     if (first) this.channels.identified();
   }
 
-  /** Answers whether the error was one of ours. A token that is refused is renewed once. */
+  /** Answers whether the error was one of ours. After a refusal the hub closes; another token is tried once. */
   onError(error: ErrorMessage): boolean {
     if (!this.asked || error.channel !== undefined || error.id !== this.asked.id) return false;
-    const { token } = this.asked;
-    this.asked = null;
     if (error.code === "unavailable") {
       this.plan(AGAIN, () => void this.present());
-    } else if (this.refused) {
-      this.tell(error);
-    } else {
-      this.refused = true;
-      void this.present(token, error);
+      return true;
     }
+    if (this.refused !== null) {
+      this.muted = true;
+      this.tell(error);
+    }
+    this.refused = this.asked.token;
     return true;
   }
 
-  private async present(refused?: string, error?: ErrorMessage): Promise<void> {
+  private async present(): Promise<void> {
     const { credentials, round } = this;
-    if (!credentials || !this.up) return;
+    if (!credentials || !this.up || this.muted) return;
+    const refused = this.refused ?? undefined;
     try {
       const access = await credentials.token(refused);
       if (round !== this.round) return;
-      if (access === null || access.token === refused) return this.tell(error);
+      if (access === null || access.token === refused) return this.tell();
       const id = this.channels.takeId();
       this.asked = { id, ...access };
       this.send({ type: "auth", token: access.token, id });
     } catch (reason) {
       if (round !== this.round) return;
       // A clear no is final until somebody signs in; a server that cannot be reached will be back.
-      if (reason instanceof ApiError && !reason.retryable) this.tell(error);
-      else this.plan(AGAIN, () => void this.present(refused, error));
+      if (reason instanceof ApiError && !reason.retryable) this.tell();
+      else this.plan(AGAIN, () => void this.present());
     }
   }
 
@@ -109,7 +123,8 @@ export class Identity {
     this.cancel?.();
     this.cancel = null;
     this.asked = null;
-    this.known = this.refused = false;
+    this.accepted = null;
+    this.known = false;
   }
 
   private plan(delay: number, task: () => void): void {

@@ -106,6 +106,7 @@ export type ErrorCode =
   | "too_many_subscriptions"
   | "not_subscribed"
   | "unauthorized"
+  | "other_user"
   | "unavailable";
 
 type Id = string | number;

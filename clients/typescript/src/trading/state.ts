@@ -1,7 +1,7 @@
 /** What a user's trading looks like now: a snapshot and changes in, the next state out. Pure. */
 
 import { sum } from "../decimal.ts";
-import type { Balances, Bot, Fill, LogEntry, Order, OrderStatus, PnlUpdate, UserMessage, UserSnapshot } from "./types.ts";
+import type { Balance, Bot, Fill, LogEntry, Order, OrderStatus, PnlUpdate, UserMessage, UserSnapshot } from "./types.ts";
 
 /** A closed order stays for so many others to close after it. */
 export const KEPT_CLOSED = 200;
@@ -18,7 +18,8 @@ export interface TradingState {
   readonly fills: readonly Fill[];
   /** Newest first. */
   readonly logs: readonly LogEntry[];
-  readonly balances: Balances;
+  /** As of the snapshot: fills and orders change them, so ask for the portfolio after those. */
+  readonly balances: readonly Balance[];
   /** When the newest change was committed, ISO 8601; null before the first. */
   readonly changedAt: string | null;
 }
@@ -31,7 +32,7 @@ export type TradingEvent =
   | { readonly kind: "signedOut" };
 
 export const EMPTY: TradingState = {
-  ready: false, bots: new Map(), orders: new Map(), fills: [], logs: [], balances: {}, changedAt: null,
+  ready: false, bots: new Map(), orders: new Map(), fills: [], logs: [], balances: [], changedAt: null,
 };
 
 export function reduce(state: TradingState, event: TradingEvent): TradingState {
@@ -106,11 +107,10 @@ function withOrder(orders: ReadonlyMap<string, Order>, order: Order): ReadonlyMa
   return next;
 }
 
-function withPnl(state: TradingState, { bot_id, balances, ...results }: PnlUpdate): TradingState {
+function withPnl(state: TradingState, { bot_id, ...results }: PnlUpdate): TradingState {
   const bot = state.bots.get(bot_id);
   return {
     ...state,
-    ...(balances && { balances: { ...state.balances, ...balances } }),
     ...(bot && { bots: new Map(state.bots).set(bot_id, { ...bot, ...results }) }),
   };
 }

@@ -44,7 +44,7 @@ export interface Bot {
   /** Fills. */
   readonly total_trades: number;
   /** Percent of the closing fills that earned something; null before the first. */
-  readonly win_rate: string | number | null;
+  readonly win_rate: string | null;
   readonly last_fill_price: string | null;
   readonly last_fill_side: OrderSide | null;
   readonly last_fill_at: string | null;
@@ -95,15 +95,15 @@ export interface LogEntry {
 }
 
 export interface Balance {
+  readonly asset: string;
   readonly free: string;
   /** Held back by open orders. */
   readonly locked: string;
 }
 
-export type Balances = Readonly<Record<string, Balance>>;
 
 /** A bot's position and results after a fill. */
-export type PnlUpdate = { readonly bot_id: number; readonly balances?: Balances } & Partial<
+export type PnlUpdate = { readonly bot_id: number } & Partial<
   Pick<Bot, "ticker" | "pnl" | "realized_pnl" | "fees" | "position" | "total_trades" | "win_rate">
 >;
 
@@ -114,7 +114,7 @@ export interface UserSnapshot {
   readonly orders: readonly Order[];
   /** The newest, newest first. */
   readonly logs: readonly LogEntry[];
-  readonly balances: Balances;
+  readonly balances: readonly Balance[];
 }
 
 interface Change<T extends string, D> {
@@ -161,7 +161,7 @@ export function holdsUserData(type: UserMessageType, data: unknown): boolean {
 
 export function isUserSnapshot(data: unknown): data is UserSnapshot {
   return (
-    isFields(data) && isListOf(data.bots, isBot) && isListOf(data.orders, isOrder) && isListOf(data.logs, isLog) && isBalances(data.balances)
+    isFields(data) && isListOf(data.bots, isBot) && isListOf(data.orders, isOrder) && isListOf(data.logs, isLog) && isListOf(data.balances, isBalance)
   );
 }
 
@@ -192,8 +192,8 @@ export function isLog(data: unknown): data is LogEntry {
   return isFields(data) && typeof data.id === "number" && typeof data.level === "string" && typeof data.message === "string" && typeof data.timestamp === "string";
 }
 
-export function isBalances(data: unknown): data is Balances {
-  return isFields(data) && Object.values(data).every((one) => isFields(one) && isDecimal(one.free) && isDecimal(one.locked));
+export function isBalance(data: unknown): data is Balance {
+  return isFields(data) && typeof data.asset === "string" && isDecimal(data.free) && isDecimal(data.locked);
 }
 
 export function isListOf<T>(value: unknown, holds: (item: unknown) => item is T): value is readonly T[] {
