@@ -5,6 +5,8 @@ export interface TrafficReport {
   readonly messages: number;
   /** Characters of text. */
   readonly characters: number;
+  /** Sockets after the first. */
+  readonly reconnects: number;
   /** Messages by channel; "" for those that belong to none. */
   readonly byChannel: Readonly<Record<string, number>>;
   /** From a ping to its pong, ms; null before the first. */
@@ -22,6 +24,7 @@ const KEPT = 256;
 export class Traffic {
   private messages = 0;
   private characters = 0;
+  private sockets = 0;
   private readonly counts = new Map<string, number>();
   private readonly pings = new Map<number, number>();
   private readonly lags: number[] = [];
@@ -59,6 +62,7 @@ export class Traffic {
 
   /** Another socket, perhaps of another hub: its clock is another, and no pong of the old one comes. */
   reconnected(): void {
+    this.sockets += 1;
     this.pings.clear();
     this.lags.length = 0;
     this.roundTrip = this.clockOffset = this.lag = null;
@@ -68,6 +72,7 @@ export class Traffic {
     const { messages, characters, roundTrip, lag, clockOffset } = this;
     return {
       messages, characters, roundTrip, lag, clockOffset,
+      reconnects: Math.max(0, this.sockets - 1),
       byChannel: Object.fromEntries(this.counts),
       worstLag: this.lags.length === 0 ? null : Math.max(...this.lags),
     };

@@ -21,6 +21,7 @@ export class TradingFeed {
   private refusal: ErrorMessage | null = null;
   private readonly watchers = new Listeners<[TradingState]>();
   private readonly hearers = new Listeners<[UserMessage]>();
+  private readonly renewals = new Listeners<[]>();
   private followers = 0;
   private ends: (() => void)[] = [];
   /** Counts starts: what an earlier one asked for comes too late. */
@@ -49,6 +50,11 @@ export class TradingFeed {
   /** Call `hearer` with each change, once, in order; not for what a snapshot replaces. */
   hear(hearer: (message: UserMessage) => void): () => void {
     return this.follow(this.hearers.add(hearer));
+  }
+
+  /** Call `hearer` whenever a snapshot has replaced the state: what is kept beside it may have holes now. */
+  onRenewed(hearer: () => void): () => void {
+    return this.renewals.add(hearer);
   }
 
   /** Forget everything: somebody else is signed in, or nobody. */
@@ -94,6 +100,7 @@ export class TradingFeed {
         (data) => {
           this.refusal = null;
           this.apply({ kind: "snapshot", data });
+          this.renewals.call();
         },
         (message) => {
           this.apply({ kind: "change", message });
