@@ -170,6 +170,40 @@ def gaps(
 
 
 @app.command()
+def backtest(
+    bot: Annotated[Path, typer.Option(help="The bot, a TOML or JSON file.")],
+    symbol: Annotated[str | None, typer.Option(help="The market [`ticker` in the file].")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="From this time on, ISO 8601, UTC [the first trade]."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Until before this time [the last trade].")
+    ] = None,
+    cash: Annotated[
+        list[str] | None, typer.Option(help="Money to begin with, such as '10000 USDT'; repeat it.")
+    ] = None,
+    fee: Annotated[str | None, typer.Option(help="Fee of a fill in percent [0.1].")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the equity curve to this .html or .svg file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Try a bot on stored trades, through the code that trades on paper and live.
+
+    \b
+    outcry backtest --bot scalper.toml --symbol BTCUSDT --from 2024-08-08 --to 2024-08-10
+    outcry backtest --bot grid.json --output report.html
+    """
+    from openoutcry.commands.backtest import Asked
+    from openoutcry.commands.backtest import backtest as command
+
+    asked = Asked(bot, symbol, start, end, cash or [], fee, output, as_json)
+    command(overrides(data_dir), asked)
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     watch: Annotated[

@@ -85,7 +85,7 @@ async def explore(system: System, *options: str) -> str:
             capture_output=True,
             text=True,
             timeout=300,
-            check=False
+            check=False,
         )
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

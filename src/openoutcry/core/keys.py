@@ -93,6 +93,11 @@ def sign_in_address_key(address: str) -> str:
     return f"sign_in:address:{address}"
 
 
+def wrong_key_address_key(address: str) -> str:
+    """Return the bucket of wrong API keys from an address, or from an IPv6 /56."""
+    return f"wrong_key:address:{address}"
+
+
 def sign_in_name_key(name: str) -> str:
     """Return the bucket of sign-ins by a name (its hash) that all unknown addresses share."""
     return f"sign_in:{{{name}}}:tries"
@@ -110,6 +115,13 @@ def sign_in_own_key(name: str, address: str) -> str:
 
 COMMITS = "commits"
 """Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
+
+
+TRADER_WAKE = "trader:wake"
+"""Pub/sub channel that tells the traders whose account somebody else has changed: a user's id."""
+
+OUTBOX_WAKE = "outbox:wake"
+"""Pub/sub channel that tells the publisher of new rows in the outbox; what it says is not read."""
 
 
 def client_weight_key(client: str, minute: int) -> str:

@@ -64,8 +64,7 @@ class Identities:
 
     async def of(self, credential: str) -> Identity:
         """Return who shows this. Raises UnauthorizedError, StoreUnavailableError."""
-        # By its hash: a dump of this process's memory should not be a list of keys.
-        name = hashlib.sha256(credential.encode(errors="replace")).digest()
+        name = _name(credential)
         known = self._known.get(name)
         if known and time.monotonic() < known[1] and self._now() < known[0].until:
             return known[0]
@@ -76,6 +75,11 @@ class Identities:
             task.add_done_callback(lambda done: self._answered(name, done))
         # Who gives up leaves the others their answer.
         return await asyncio.shield(task)
+
+    def has_been_right(self, credential: str) -> bool:
+        """Return whether this one was right when it was last looked up here, or is looked up now."""
+        name = _name(credential)
+        return name in self._known or name in self._asked
 
     def forget(self, which: Callable[[Identity], bool]) -> None:
         """Check those again who are next; in this process at once, elsewhere within `ttl`."""
@@ -120,3 +124,8 @@ class Identities:
         if user is None:
             raise UnauthorizedError(_NO_SESSION)
         return Identity(user, _EVERYTHING, claims.expires, session=claims.session)
+
+
+def _name(credential: str) -> bytes:
+    """Return its hash: a dump of this process's memory should not be a list of keys."""
+    return hashlib.sha256(credential.encode(errors="replace")).digest()

@@ -165,7 +165,8 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         "/api/admin/price-cache-stats",
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
-        *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}"),
+        *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}", "/api/v1/auth/sign-up"),
+        *("/api/v1/users", "/api/v1/users/{user_id}/disable", "/api/v1/users/{user_id}/enable"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():

@@ -50,6 +50,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag(name="Binance-compatible", description="Binance's own paths, shapes and errors."),
             Tag(name="TradingView", description="The charting library's UDF protocol."),
             Tag(name="prices", description="All markets' prices, from one call upstream."),
+            Tag(name="trading", description="Bots, orders, fills, logs, analytics, portfolio."),
             Tag(name="operations", description="Health, status and metrics."),
         ],
     )
