@@ -25,12 +25,12 @@ export { connect, type Lease } from "./shared.ts";
 export { followTradeStats, getTradeStats, type TradeStats, type TradeStatsOptions, type TradeStatsState } from "./stats.ts";
 export { isUp, type ConnectionState, type ConnectionStatus } from "./status.ts";
 export type { TrafficReport } from "./traffic.ts";
-export { TradingApi, type BotDraft, type ListQuery, type Page } from "./trading/api.ts";
+export { TradingApi, type BotChange, type BotDraft, type ListQuery, type Page } from "./trading/api.ts";
 export { TradingFeed, type TradingFeedOptions } from "./trading/feed.ts";
-export type { Analytics, EquityCurve, EquityPoint, Portfolio } from "./trading/figures.ts";
+export type { Curve, EquityPoint, HeldAsset, HeldPosition, Loan, PnlPoint, Portfolio, Summary } from "./trading/figures.ts";
 export { livePnl, unrealized } from "./trading/pnl.ts";
 export { EMPTY, isOpen, openOrders, reduce, totalsOf, type PnlTotals, type TradingEvent, type TradingState } from "./trading/state.ts";
-export type { Parameter, ParameterKind, Strategy } from "./trading/strategies.ts";
+export type { Parameter, ParameterType, Strategy } from "./trading/strategies.ts";
 export type {
   Balance, Bot, BotStatus, Fill, Limits, LogEntry, LogLevel, Order, OrderSide, OrderStatus, OrderType, PnlUpdate, Position,
   UserMessage, UserMessageType, UserSnapshot,

@@ -30,7 +30,10 @@ const everything = {
   "/api/v1/bots": { bots: [bot(5)], next: null },
   "/api/v1/orders": { orders: [order("a")], next: null },
   "/api/v1/logs": { logs: [log(1)], next: null },
-  "/api/v1/portfolio": { balances: [{ asset: "USDT", free: "1", locked: "0" }], kill_switch: false },
+  "/api/v1/portfolio": {
+    currency: "USDT", equity: "1", unpriced: [], kill_switch: false, positions: [], loans: [],
+    balances: [{ asset: "USDT", free: "1", locked: "0", price: "1", value: "1" }],
+  },
 };
 
 async function start(answers: Record<string, unknown> = everything) {
@@ -80,7 +83,7 @@ describe("the feed", () => {
     clock.advance(60_000);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(asked.slice(0, 5)).toEqual([
-      "GET /api/v1/bots", "GET /api/v1/orders?limit=500&status=PENDING", "GET /api/v1/orders?limit=500&status=PARTIALLY_FILLED",
+      "GET /api/v1/bots?limit=500", "GET /api/v1/orders?limit=500&status=PENDING", "GET /api/v1/orders?limit=500&status=PARTIALLY_FILLED",
       "GET /api/v1/logs?limit=50", "GET /api/v1/portfolio",
     ]);
     expect([...feed.state.bots.keys()]).toEqual([5]);
@@ -124,8 +127,8 @@ describe("the API", () => {
     let page = 0;
     const fetch: typeof globalThis.fetch = async (url) => {
       page += 1;
-      expect(String(url)).toBe(page === 1 ? "http://h/api/v1/bots" : "http://h/api/v1/bots?before=2");
-      return new Response(JSON.stringify(page === 1 ? { bots: [bot(3), bot(2)], next: 2 } : { bots: [bot(1)], next: null }));
+      expect(String(url)).toBe(page === 1 ? "http://h/api/v1/bots?limit=500" : "http://h/api/v1/bots?limit=500&before=2-3");
+      return new Response(JSON.stringify(page === 1 ? { bots: [bot(3), bot(2)], next: "2-3" } : { bots: [bot(1)], next: null }));
     };
     const bots = await new TradingApi(new ApiKey("http://h", "ok_key", { fetch })).bots();
     expect(bots.map(({ id }) => id)).toEqual([3, 2, 1]);

@@ -10,7 +10,7 @@ export type PagedPhase =
 
 export interface PagedSource<T> {
   /** The page of what is older than `before`; without it the newest. Throws `ApiError`. */
-  load(before: number | undefined, signal: AbortSignal): Promise<Page<T>>;
+  load(before: string | undefined, signal: AbortSignal): Promise<Page<T>>;
   keyOf(item: T): string;
 }
 
@@ -21,7 +21,7 @@ export class Paged<T> {
   private readonly shownItems = signal<readonly T[]>([]);
   private readonly shownPhase = signal<PagedPhase>({ kind: "loading" });
   private readonly shownMore = signal<"idle" | "loading" | "error" | "end">("idle");
-  private next: number | null = null;
+  private next: string | null = null;
   private abort = new AbortController();
   /** What was told while a page was on its way: newer than what is in it. */
   private meanwhile: T[] = [];

@@ -1,16 +1,18 @@
 /** What a strategy wants to know before it can trade: enough to build a form of it. */
 
-export type ParameterKind = "decimal" | "integer" | "boolean" | "choice" | "text";
+/** A newer server may know more. */
+export type ParameterType = "decimal" | "integer" | "boolean" | "choice" | "text" | (string & {});
 
 export interface Parameter {
   readonly name: string;
-  readonly kind: ParameterKind;
-  readonly description: string;
-  readonly required: boolean;
-  /** What counts when it is left out; null for nothing. */
-  readonly default: string | number | boolean | null;
+  readonly type: ParameterType;
   /** Of a `choice`. */
-  readonly choices?: readonly string[];
+  readonly choices: readonly string[];
+  /** It must be given. */
+  readonly required: boolean;
+  /** What counts when it is left out, as it would be typed; null for nothing. */
+  readonly default: string | null;
+  readonly description: string;
 }
 
 export interface Strategy {
@@ -27,6 +29,6 @@ export function isStrategy(data: unknown): data is Strategy {
 
 function isParameter(data: unknown): data is Parameter {
   if (typeof data !== "object" || data === null) return false;
-  const { name, kind, description, required } = data as Record<string, unknown>;
-  return typeof name === "string" && typeof kind === "string" && typeof description === "string" && typeof required === "boolean";
+  const { name, type, choices, description, required } = data as Record<string, unknown>;
+  return [name, type, description].every((text) => typeof text === "string") && typeof required === "boolean" && Array.isArray(choices);
 }
