@@ -1,7 +1,7 @@
 /** The settings of a bot, as its strategy describes them. */
 
 import { type Bot, isUp, type Parameter, type Strategy } from "@openoutcry/client";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { BotsView } from "./page.tsx";
 import { Field, SelectField, SwitchField } from "./fields.tsx";
 import { inWords } from "../state/actions.ts";
@@ -34,6 +34,14 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const strategy = strategies.find(({ name }) => name === values?.strategy);
+  const ticker = values?.ticker ?? null;
+  useEffect(() => {
+    if (!bot) form.current?.querySelector<HTMLElement>("select, input")?.focus();
+  }, []);
+  useEffect(() => {
+    trading.alsoPriced.value = ticker;
+    return () => void (trading.alsoPriced.value = null);
+  }, [ticker]);
   if (!values || !strategy) return <p class="form form-problem">The server knows no strategy {bot?.strategy}.</p>;
 
   const set = (change: Partial<BotValues>): void => setValues({ ...values, ...change });
@@ -67,6 +75,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
   };
 
   const { base, quote } = marketOf(config, values.ticker);
+  void trading.bids.revision.value;
   const bid = isUp(desk.hub.status.value.state) ? trading.bids.of(values.ticker) : null;
   return (
     <form
@@ -81,7 +90,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
     >
       {!bot && (
         <SelectField
-          name="strategy" label="Strategy" value={values.strategy} hint={strategy.summary} wide autofocus
+          name="strategy" label="Strategy" value={values.strategy} hint={strategy.summary} wide
           options={strategies.map(({ name }) => [name, labelOf(name)])}
           onChange={(name) => setValues(withStrategy(values, strategies.find((one) => one.name === name) ?? strategy))}
         />
@@ -100,7 +109,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       {strategy.parameters.map((one) => (
         <ParameterField key={one.name} parameter={one} unit={unitOf(one.name, base, quote)} value={values.parameters[one.name] ?? ""} problem={shown[one.name]} onChange={(text) => parameter(one.name, text)} />
       ))}
-      {bid && <p class="form-note form-price">{base}/{quote} is at {decimal(bid)} {quote} (bid).</p>}
+      {bid && <p class="form-note form-price">{base} can be sold at {decimal(bid)} {quote} now.</p>}
       <details class="form-more" open={LIMITS.some((name) => values.limits[name] !== "" || shown[name]) || values.leverage !== "1" || shown.leverage !== undefined}>
         <summary>Limits and leverage</summary>
         <div class="bot-form">

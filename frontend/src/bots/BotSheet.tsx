@@ -61,7 +61,7 @@ function More({ view: { actions, over }, bot, onClose }: { readonly view: BotsVi
   const holds = Number(bot.position.quantity) !== 0;
   return (
     <div class="sheet-more">
-      <a href={`#orders?bot=${bot.id}`}>Orders</a>
+      <a href={`#orders?tab=orders&bot=${bot.id}`}>Orders</a>
       <a href={`#activity?bot=${bot.id}`}>Log</a>
       {holds && <button type="button" onClick={() => void actions.close(bot)}>Sell what it holds</button>}
       <button type="button" onClick={() => void actions.clone(bot).then((done) => done && onClose())}>Clone</button>

@@ -42,15 +42,14 @@ export function Field({ value, placeholder = "", unit, numeric = false, onInput,
 interface SelectProps extends Common {
   readonly value: string;
   readonly options: readonly (readonly [value: string, label: string])[];
-  readonly autofocus?: boolean;
   onChange(value: string): void;
 }
 
-export function SelectField({ value, options, autofocus = false, onChange, ...common }: SelectProps) {
+export function SelectField({ value, options, onChange, ...common }: SelectProps) {
   return (
     <Labelled {...common}>
       <span class="field">
-        <select name={common.name} value={value} autofocus={autofocus} {...described(common)} onChange={(event) => onChange(event.currentTarget.value)}>
+        <select name={common.name} value={value} {...described(common)} onChange={(event) => onChange(event.currentTarget.value)}>
           {options.map(([one, label]) => <option key={one} value={one}>{label}</option>)}
         </select>
         <i class="caret" aria-hidden="true" />

@@ -96,7 +96,7 @@ function Bots({ view }: { readonly view: BotsView }) {
               if (key === "s" || key === " ") void actions.toggle(one);
               else if (key === "c") void actions.clone(one);
               else if (key === "Delete" || key === "Backspace") over.value = { kind: "delete", id: one.id };
-              else if (key === "o") location.hash = `#orders?bot=${one.id}`;
+              else if (key === "o") location.hash = `#orders?tab=orders&bot=${one.id}`;
               else if (key === "l") location.hash = `#activity?bot=${one.id}`;
               else return false;
               return true;

@@ -14,6 +14,8 @@ export class Trading {
   private readonly refused = signal<ErrorMessage | null>(null);
   /** Pages that show prices. */
   private readonly priced = signal(0);
+  /** A market whose price is wanted although no bot trades there yet. */
+  readonly alsoPriced = signal<string | null>(null);
   private readonly ends: readonly (() => void)[];
 
   constructor(signedIn: SignedIn, hub: Hub) {
@@ -25,7 +27,8 @@ export class Trading {
       effect(() => (signedIn.account.value === null ? undefined : this.follow())),
       effect(() => {
         const symbols = this.priced.value > 0 ? [...this.shown.value.bots.values()].map(({ ticker }) => ticker) : [];
-        this.bids.follow(new Set(symbols));
+        const also = this.alsoPriced.value;
+        this.bids.follow(new Set(also === null ? symbols : [...symbols, also]));
       }),
     ];
   }
