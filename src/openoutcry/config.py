@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         default_factory=lambda: ["10000 USDT"]
     )
     """What a new trading account has to trade with on paper, such as `10000 USDT,0.5 BTC`."""
-    paper_fee: Annotated[Decimal, Meta(ge=0, lt=1)] = Decimal("0.001")
+    paper_fee: Decimal = Decimal("0.001")
     """Fee of a fill on paper, as a share of what it is worth."""
 
     required_roles: list[str] = field(default_factory=list)
@@ -202,6 +202,8 @@ def load(
         paper_balances(settings.paper_balance)
     except ValueError as error:
         raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    if not 0 <= settings.paper_fee < 1:
+        raise ConfigError("Configuration: from 0 up to but not 1 - at `paper_fee`")
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 

@@ -204,6 +204,40 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
             await serve(options, bus, RecentReader(pool, settings.venue), meter, stop)
 
 
+async def _trader(settings: Settings, stop: asyncio.Event) -> None:
+    from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
+    from openoutcry.adapters.postgres.pool import dial, open_pool
+    from openoutcry.adapters.postgres.trade_reader import TradeReader
+    from openoutcry.adapters.tasks import end
+    from openoutcry.adapters.valkey.pubsub import listen
+    from openoutcry.core.keys import TRADER_WAKE, trades_channel
+    from openoutcry.services.status import report
+    from openoutcry.services.trader import Trader, TraderRules, figures
+
+    if not await _engines_answer(settings, stop):
+        return
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        pool = await stack.enter_async_context(
+            await open_pool(settings.database_url, application_name="outcry trader", max_size=2)
+        )
+        trader = Trader(
+            partial(dial, settings.database_url, application_name="outcry trader"),
+            TradeReader(pool),
+            InstrumentReader(pool),
+            valkey,
+            TraderRules(settings.spread, settings.paper_fee),
+        )
+        channels = (TRADER_WAKE, *map(trades_channel, settings.symbols))
+        async with TaskGroup() as tasks:
+            tasks.create_task(report("trader", partial(figures, trader), valkey, stop))
+            listening = tasks.create_task(
+                listen(settings.valkey_url, channels, trader.on_message, trader.on_connected)
+            )
+            await trader.run(stop)
+            await end(listening)
+
+
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:
     """Run the sandbox exchange, which needs no engine."""
     from openoutcry.sandbox.server import SandboxOptions, serve
@@ -247,6 +281,7 @@ ROLES: dict[str, Builder] = {
     "recorder": _recorder,
     "api": _api,
     "hub": _hub,
+    "trader": _trader,
     "sandbox": _sandbox,
 }
 
