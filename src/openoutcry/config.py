@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
+    public_market_data: bool = True
+    """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
 
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""

@@ -176,10 +176,15 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.adapters.postgres.pool import open_pool
+    from openoutcry.adapters.postgres.private_reader import PrivateReader
     from openoutcry.adapters.postgres.recent import RecentReader
+    from openoutcry.adapters.valkey.user_history import UserHistory
+    from openoutcry.services.accounts import secret_of
+    from openoutcry.services.identity import Identities
     from openoutcry.services.status import report
+    from openoutcry.services.tokens import AccessTokens
     from openoutcry.web.hub.meter import Meter
-    from openoutcry.web.hub.server import HubOptions, serve
+    from openoutcry.web.hub.server import Accounts, HubOptions, serve
     from openoutcry.web.hub.sources import ValkeyBus
 
     if not await _engines_answer(settings, stop):
@@ -187,8 +192,10 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
         pool = await stack.enter_async_context(
-            await open_pool(settings.database_url, application_name="outcry hub", max_size=4)
+            await open_pool(settings.database_url, application_name="outcry hub", max_size=8)
         )
+        tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+        accounts = Accounts(Identities(pool, tokens), UserHistory(valkey), PrivateReader(pool))
         meter = Meter()
         options = HubOptions(
             symbols=tuple(settings.symbols),
@@ -197,11 +204,13 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
             allowed_origins=tuple(settings.allowed_origins),
             binance_messages=settings.binance_ws_messages,
             replay=bool(settings.sandbox_replay),
+            public_market_data=settings.public_market_data,
         )
         async with TaskGroup() as tasks:
             tasks.create_task(report("hub", meter.status, valkey, stop))
             bus = ValkeyBus(settings.valkey_url)
-            await serve(options, bus, RecentReader(pool, settings.venue), meter, stop)
+            store = RecentReader(pool, settings.venue)
+            await serve(options, bus, store, meter, stop, accounts=accounts)
 
 
 async def _trader(settings: Settings, stop: asyncio.Event) -> None:

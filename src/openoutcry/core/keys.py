@@ -127,3 +127,26 @@ OUTBOX_WAKE = "outbox:wake"
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
     return f"client_weight:{{{client}}}:{minute}"
+
+
+OUTBOX_WAKE = "outbox:wake"
+"""Pub/sub channel that tells the publisher of new rows in the outbox; what it says is not read."""
+
+STATS_TRADES = "stats:trades"
+"""Pub/sub channel of the public trade counter: the JSON object of its figures."""
+
+STATS_TRADES_LAST = "stats:trades:last"
+"""The object that went to `stats:trades` last; the hub's snapshot."""
+
+
+def user_history(user_id: int) -> str:
+    """Return the stream of a user's last messages: entry id `<offset>-0`, fields `m` and `e`.
+
+    `m` is the whole message as JSON, `e` the epoch that it belongs to.
+    """
+    return f"history:user:{{{user_id}}}"
+
+
+def user_channel(user_id: int) -> str:
+    """Return the pub/sub channel of a user's messages (JSON, the same text as in the history)."""
+    return f"user:{{{user_id}}}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
 
-from openoutcry.adapters.postgres.api_keys import find_key, touch_key
+from openoutcry.adapters.postgres.api_keys import find_key, keys_in_force, touch_key
 from openoutcry.adapters.postgres.pool import Pool
-from openoutcry.adapters.postgres.sessions import read_session
+from openoutcry.adapters.postgres.sessions import read_session, sessions_in_force
 from openoutcry.core import credentials
 from openoutcry.errors import StoreUnavailableError, UnauthorizedError
 from openoutcry.model import Scope, User
@@ -85,6 +85,18 @@ class Identities:
         """Check those again who are next; in this process at once, elsewhere within `ttl`."""
         for name in [name for name, (known, _) in self._known.items() if which(known)]:
             del self._known[name]
+
+    async def ended(self, known: Collection[Identity]) -> set[Identity]:
+        """Return which of these are no more: signed out, revoked, expired or their user disabled.
+
+        For long connections: asked of the store, in two questions however many there are. Raises
+        StoreUnavailableError.
+        """
+        sessions = {one.session for one in known if one.session}
+        keys = {one.key for one in known if one.key}
+        sessions -= await sessions_in_force(self._pool, sessions) if sessions else set()
+        keys -= await keys_in_force(self._pool, keys) if keys else set()
+        return {one for one in known if one.session in sessions or one.key in keys}
 
     async def _remember(self, name: bytes, credential: str) -> Identity:
         until = time.monotonic() + self._ttl  # counted from before the store was asked
