@@ -7,6 +7,7 @@ import { Chip } from "../app/Chip.tsx";
 import { Gate } from "../app/Gate.tsx";
 import { Listing } from "../app/Listing.tsx";
 import type { Page } from "../app/pages.ts";
+import { Sheet } from "../app/Sheet.tsx";
 import { Table, type TableColumn } from "../app/Table.tsx";
 import { type Addressed, addressed } from "../state/addressed.ts";
 import type { Desk } from "../state/desk.ts";
@@ -52,6 +53,7 @@ function Activity({ desk, filter }: Props) {
 
 function Log({ desk, filter }: { readonly desk: Desk; readonly filter: Filter }) {
   const [live, setLive] = useState<Live<LogEntry> | null>(null);
+  const [open, setOpen] = useState<LogEntry | null>(null);
   useEffect(() => {
     const own = followLog(desk.trading, filter);
     setLive(own);
@@ -68,9 +70,28 @@ function Log({ desk, filter }: { readonly desk: Desk; readonly filter: Filter })
         columns={columns(desk)}
         keyOf={({ id }) => String(id)}
         toneOf={({ level }) => level.toLowerCase()}
+        onOpen={(entry) => setOpen(entry)}
         onNearEnd={() => void live.list.more()}
       />
+      {open && <EntrySheet desk={desk} entry={open} onClose={() => setOpen(null)} />}
     </Listing>
+  );
+}
+
+/** The whole of a line that is longer than its row. */
+function EntrySheet({ desk, entry, onClose }: { readonly desk: Desk; readonly entry: LogEntry; onClose(): void }) {
+  return (
+    <Sheet label="Log entry" onClose={onClose}>
+      <header class="sheet-head">
+        <h2>{entry.level.slice(0, 1) + entry.level.slice(1).toLowerCase()}{entry.bot_id !== null && `: ${botName(desk, entry.bot_id)}`}</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
+      </header>
+      <div class="entry-message">
+        {entry.message}
+        <small>{stamp(entry.timestamp)} UTC</small>
+        {entry.bot_id !== null && <a href={`#orders?tab=orders&bot=${entry.bot_id}`}>Its orders</a>}
+      </div>
+    </Sheet>
   );
 }
 
