@@ -56,6 +56,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_market_data: bool = True
     """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
 
+    public_origins: list[str] = field(default_factory=list)
+    """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
+    public_requests: Positive = 120
+    """Requests a minute that one address may make at `/api/public`, all processes together."""
+
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""
     secret_key: str = ""
@@ -200,12 +205,7 @@ def load(
     except ValueError as error:
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
-    try:
-        paper_balances(settings.paper_balance)
-    except ValueError as error:
-        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
-    if not 0 <= settings.paper_fee < 1:
-        raise ConfigError("Configuration: from 0 up to but not 1 - at `paper_fee`")
+    _check_trading(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -215,6 +215,16 @@ def to_environment(settings: Settings) -> dict[str, str]:
         PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
+
+
+def _check_trading(settings: Settings) -> None:
+    try:
+        paper_balances(settings.paper_balance)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    fee = settings.paper_fee
+    if not (fee.is_finite() and 0 <= fee < 1):
+        raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
 
 
 def paper_balances(texts: list[str]) -> dict[str, Decimal]:

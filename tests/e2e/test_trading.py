@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -112,3 +115,95 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     assert found["bots"] == 18
     assert found["fills"] > 20
     await connection.close()
+
+
+RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
+
+
+@pytest.mark.timeout(240)
+async def test_a_backtest_gives_the_fills_of_the_paper_trader(
+    tmp_path: Path, test_data: Path
+) -> None:
+    """A scalper over a replay, its trader killed in between, and then over the stored trades."""
+    api, hub, rest, ws = free_ports(4)
+    settings = load(
+        environ={},
+        overrides={
+            "symbols": ["BTCUSDT"],
+            "port": api,
+            "ws_port": hub,
+            "sandbox_port": rest,
+            "sandbox_ws_port": ws,
+            "sandbox_replay": str(test_data / RECORDING),
+            "sandbox_speed": "max",
+            "spread": "0.00001",
+            "sign_up": "open",
+            "backfill": False,
+            "binance_rest_url": f"http://127.0.0.1:{rest}",
+            "binance_ws_url": f"ws://127.0.0.1:{ws}",
+        },
+    )
+    described = {
+        "name": "scalper",
+        "strategy": "scalper",
+        "ticker": "BTCUSDT",
+        "quantity": "0.05",
+        "buy_price": "61686",
+        "sell_price": "61689",
+        "infinite_loop": True,
+    }
+    async with System(settings, tmp_path) as system:
+        system.start("sandbox", "api", "hub", "recorder", "trader")
+
+        async def play(position: int) -> None:
+            await asyncio.to_thread(system.sandbox, "POST", "/sandbox/replay", {"until": position})
+
+        async def holds() -> bool:
+            await play(0)
+            return bool(system.get("/health/live"))
+
+        await eventually("exchange and API", holds)
+        connection = await asyncpg.connect(system.database_url)
+        system.start("feed")
+
+        async def listed() -> bool:
+            return bool(await connection.fetchval("SELECT count(*) FROM instruments"))
+
+        await eventually("the market", listed)
+        user = Somebody(system, "ada")
+        user.ask("POST", "/bots", {**described, "status": "ACTIVE"})
+        messages = system.sandbox("GET", "/sandbox/stats")["messages"]
+
+        async def taken_in() -> bool:
+            seen = await connection.fetchval("SELECT seen FROM bots")
+            newest = await connection.fetchval("SELECT max(trade_id) FROM trades")
+            told = await asyncio.to_thread(system.sandbox, "GET", "/sandbox/stats")
+            return bool(newest and seen == newest == told["last_trade_id"]["BTCUSDT"])
+
+        for share in (2, 3, 4):
+            await play(messages * share // 4)
+            await asyncio.sleep(0.2)
+            system.restart("trader")
+            await eventually(f"{share} quarters of the recording", taken_in)
+        rows = await connection.fetch(
+            "SELECT side, price, quantity, fee, realized_pnl FROM fills ORDER BY id"
+        )
+        await check_books(connection)
+        assert len(rows) > 4
+        file = tmp_path / "bot.json"
+        file.write_text(json.dumps(described))
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "openoutcry", "backtest", "--bot", str(file), "--json"],
+            env=system.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        told = json.loads(done.stdout)["fills"]
+        numbers = ("price", "quantity", "fee", "realized_pnl")
+        paper = [(row["side"], *(row[name] for name in numbers)) for row in rows]
+        tested = [(fill["side"], *(Decimal(fill[name]) for name in numbers)) for fill in told]
+        assert tested == paper
+        await connection.close()

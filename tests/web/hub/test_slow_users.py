@@ -8,10 +8,9 @@ import socket
 from typing import Any
 
 from hubkit import Hub, quote
-from privatekit import Floor, Tab, stuck_upgrade, text_frame
-
 from openoutcry.model import User
 from openoutcry.web.hub.server import APP_PATH
+from privatekit import Floor, Tab, stuck_upgrade, text_frame
 
 pytest_plugins = ["hubkit", "privatekit"]
 

@@ -21,7 +21,8 @@ SELECT symbol,
 FROM bots WHERE user_id = $1 GROUP BY symbol ORDER BY symbol
 """
 
-_OF_BOT: Final = "user_id = $1 AND bot_id = $2"
+# As in `trading_reader`: whose the bot is says whose its fills are.
+_OF_BOT: Final = "bot_id = (SELECT id FROM bots WHERE user_id = $1 AND id = $2)"
 _OF_USER: Final = "user_id = $1 AND symbol = ANY ($2::text[])"
 
 FIRST: Final = "SELECT min(time) AS first FROM fills WHERE {which}"
@@ -106,8 +107,7 @@ async def read_curve(
     pool: Pool, user_id: int, of: int | Sequence[str], span: Span
 ) -> list[PnlPoint]:
     """Return the curve of what a bot (its id), or all bots of these symbols, had earned."""
-    sql = CURVE.format(which=_which(of))
-    rows = await fetch(pool, sql, user_id, of, span.start, span.end, span.width)
+    rows = await fetch(pool, curve_sql(of), user_id, of, span.start, span.end, span.width)
     return [PnlPoint(**dict(row)) for row in rows]
 
 
@@ -129,6 +129,11 @@ async def add_equity_points(
     """Store samples; one that is there already stays. Raises StoreUnavailableError."""
     with unavailable():
         await connection.executemany(ADD, [(user_id, *structs.astuple(each)) for each in points])
+
+
+def curve_sql(of: int | Sequence[str]) -> str:
+    """Return the statement of `read_curve`."""
+    return CURVE.format(which=_which(of))
 
 
 def _which(of: int | Sequence[str]) -> str:

@@ -6,7 +6,7 @@ combination has a plan, and an index, of its own.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
@@ -31,7 +31,9 @@ _BOTS: Final = ", ".join(BOT_COLUMNS)
 _ORDERS: Final = ", ".join(("id", *ORDER_COLUMNS))
 _FILLS: Final = ", ".join(("id", *FILL_COLUMNS))
 
-T = TypeVar("T")
+# Whose a bot is says whose its rows are (the schema sees to it). Told both, PostgreSQL would take them
+# for independent, expect far too few rows and sort all that a bot has.
+_OWN_BOT: Final = "bot_id = (SELECT id FROM bots WHERE user_id = $1 AND id = ${at})"
 
 
 class Page(Struct, frozen=True):
@@ -162,9 +164,17 @@ def _page(table: str, columns: str, time: str, equal: dict[str, Any], page: Page
 
 
 def _equal(wanted: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    """Return a condition for each column that has to have a value, and the values."""
+    """Return a condition for each column that has to have a value, and the values.
+
+    The user's id is the first of them.
+    """
     asked = {name: value for name, value in wanted.items() if value is not None}
-    return [f"{name} = ${at}" for at, name in enumerate(asked, 1)], list(asked.values())
+    conditions = [
+        _OWN_BOT.format(at=at) if name == "bot_id" else f"{name} = ${at}"
+        for at, name in enumerate(asked, 1)
+        if name != "user_id" or "bot_id" not in asked
+    ]
+    return conditions, list(asked.values())
 
 
 async def _rows(pool: Pool, query: Query) -> list[asyncpg.Record]:

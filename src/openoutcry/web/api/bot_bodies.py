@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, structs
 
 from openoutcry.core.prices import plain_text
 from openoutcry.core.trading.drafts import Draft, read_draft
+from openoutcry.core.trading.strategies import STRATEGIES
 from openoutcry.errors import BadRequestError
 from openoutcry.trading import Bot, Limits, OrderSide
 
@@ -78,15 +79,14 @@ def edited(bot: Bot, body: dict[str, Any], *, whole: bool) -> Draft:
             raise BadRequestError(
                 f"{name} is {has} and stays so; clone the bot, or make another one."
             )
-    parameters = draft.parameters
-    if parameters is not None and not whole:
-        parameters = bot.parameters | parameters
-    limits = draft.limits
-    if whole:
-        limits = draft.limits or Limits()
-        if parameters is None:
-            raise BadRequestError("parameters are missing; PATCH changes only what it names.")
-    return structs.replace(draft, parameters=parameters, limits=limits)
+    if not whole:
+        return draft
+    if draft.parameters is None:
+        raise BadRequestError("parameters are missing; PATCH changes only what it names.")
+    # An edit keeps what it does not name; named with nothing they are what they are by default.
+    every = [field.name for field in structs.fields(STRATEGIES[bot.strategy].parameters)]
+    parameters = dict.fromkeys(every) | draft.parameters
+    return structs.replace(draft, parameters=parameters, limits=draft.limits or Limits())
 
 
 def _limits(limits: Limits) -> dict[str, str | None]:

@@ -314,7 +314,7 @@ def _cloned(bot: Bot, body: dict[str, Any]) -> Bot:
         exchange=bot.exchange,
         symbol=draft.ticker or bot.symbol,
         status=draft.status or BotStatus.STOPPED,
-        parameters=bot.parameters if draft.parameters is None else draft.parameters,
+        parameters=bot.parameters | (draft.parameters or {}),
         limits=bot.limits if draft.limits is None else draft.limits,
         leverage=bot.leverage if draft.leverage is None else draft.leverage,
         position=Position(),
