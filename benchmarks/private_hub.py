@@ -1,6 +1,6 @@
 """Private messages to 5,000 sockets of one hub, 50 of which do not read.
 
-    python benchmarks/private_hub.py [--sockets 5000] [--stuck 50] [--seconds 15]
+    python benchmarks/private_hub.py [--sockets 5000] [--stuck 50] [--seconds 15] [--quotes 1]
 
 Prints how late messages are at the others, and the hub's memory. Engines, history, hub and accounts are
 the real ones; the hub is pinned to one core, Valkey, PostgreSQL and the readers to another. Each user
@@ -46,8 +46,6 @@ PATH = "/api/v1/ws/app"
 TABS = 5
 RATE = 100
 """Users that get a message each second."""
-QUOTES = 5
-"""Quotes a second, each to every socket."""
 FLOOD = 100, 8000
 """Messages a second to the user whose tabs do not read, and bytes of each."""
 QUOTE = (
@@ -142,13 +140,16 @@ def stuck(port: int, key: str) -> socket.socket:
 class Sender:
     """Appends messages to histories, as the publisher does, by the clock."""
 
-    def __init__(self, valkey_url: str, users: list[int], epoch: str, seconds: float) -> None:
+    def __init__(
+        self, valkey_url: str, users: list[int], epoch: str, options: argparse.Namespace
+    ) -> None:
         self._valkey = connect(valkey_url)
         self._history = UserHistory(self._valkey)
         self._users = users
         self._epoch = epoch
         self._offsets = dict.fromkeys(users, 0)
-        self._until = time.monotonic() + seconds
+        self._quotes = options.quotes
+        self._until = time.monotonic() + options.seconds
 
     async def run(self) -> None:
         """Send until the time is over."""
@@ -157,10 +158,12 @@ class Sender:
                 RATE, lambda n: self._tell(self._users[1 + n % (len(self._users) - 1)], 150)
             ),
             self._each(FLOOD[0], lambda _: self._tell(self._users[0], FLOOD[1])),
-            self._each(QUOTES, lambda _: self._quote()),
+            self._each(self._quotes, lambda _: self._quote()),
         )
 
-    async def _each(self, rate: int, work: Any) -> None:
+    async def _each(self, rate: float, work: Any) -> None:
+        if not rate:
+            return
         begun, number = time.monotonic(), 0
         while time.monotonic() < self._until:
             await work(number)
@@ -234,13 +237,13 @@ async def measure(options: argparse.Namespace) -> None:
                     for more in range(min(50, readers - number))
                 )
             )
-        async with asyncio.timeout(60):
-            while book.ready < readers:
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(30):
+                while book.ready < min(number + 50, readers):
+                    await asyncio.sleep(0.01)
         silent = [stuck(port, keys[0]) for _ in range(options.stuck)]
         await asyncio.sleep(0.5)
         before = memory(hub.pid)
-        sender = Sender(running.valkey_url, users, epoch, options.seconds)
+        sender = Sender(running.valkey_url, users, epoch, options)
         sending = asyncio.create_task(sender.run())
         most = before
         while not sending.done():
@@ -296,6 +299,7 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=5000)
     parser.add_argument("--stuck", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--quotes", type=float, default=1, help="a second, each to every socket")
     limit()
     uvloop.run(measure(parser.parse_args()))
 
