@@ -185,7 +185,9 @@ def backtest(
     cash: Annotated[
         list[str] | None, typer.Option(help="Money to begin with, such as '10000 USDT'; repeat it.")
     ] = None,
-    fee: Annotated[str | None, typer.Option(help="Fee of a fill in percent [0.1].")] = None,
+    fee: Annotated[
+        str | None, typer.Option(help="Fee of a fill in percent [OUTCRY_PAPER_FEE].")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the equity curve to this .html or .svg file.")
     ] = None,

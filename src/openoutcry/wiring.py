@@ -79,6 +79,7 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
                 silence_seconds=settings.silence_seconds,
             ),
         )
+        books = partial(every_book, rest, list(settings.symbols))
         side = SideStreams(
             side_streams(
                 settings.symbols, tickers=settings.feed_tickers, books=settings.feed_books
@@ -88,7 +89,8 @@ async def _feed(settings: Settings, stop: asyncio.Event) -> None:
             gate=feed.gate,
             silence_seconds=settings.silence_seconds,
             seed=partial(every_ticker, rest),
-            book_seed=partial(every_book, rest, [s.upper() for s in settings.symbols]),
+            # In a replay REST tells of another moment than the streams will begin with.
+            book_seed=None if settings.sandbox_replay else books,
         )
 
         def figures() -> Figures:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 def sign_in(page: Page, name: str = "ada", password: str = PASSWORD) -> None:

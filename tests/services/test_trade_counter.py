@@ -49,7 +49,16 @@ class House(Struct):
     async def compare(self) -> None:
         """Let the counter compare once: a tick begins, a later one corrects."""
         await self.counter.tick(self.db)
-        while self.counter._running is not None:
+        await self.finish()
+
+    @property
+    def comparing(self) -> bool:
+        """Whether a comparison is under way."""
+        return self.counter._running is not None
+
+    async def finish(self) -> None:
+        """Let a comparison come to its end."""
+        while self.comparing:
             await asyncio.sleep(0.01)
             await self.counter.tick(self.db)
 
@@ -98,12 +107,10 @@ async def test_what_is_published_while_the_store_is_counted_is_added(house: Hous
     """The count is of one moment; before it is used, what came since is added, seen in it or not."""
     await house.ada.fill(house.db, [house.today] * 3)
     await house.counter.tick(house.db)  # this moment: three fills, all in the outbox
-    assert house.counter._running is not None
+    assert house.comparing
     await house.ada.fill(house.db, [house.today] * 2)
     await house.publish_all()
-    while house.counter._running is not None:
-        await asyncio.sleep(0.01)
-        await house.counter.tick(house.db)
+    await house.finish()
     assert await house.counted() == {house.today: 5}
 
 
@@ -155,7 +162,7 @@ async def test_another_owner_begins_anew(house: House) -> None:
     await house.ada.fill(house.db, [house.today], told=False)
     house.now[0] += EVERY
     await house.counter.tick(house.db)
-    assert house.counter._running is not None
+    assert house.comparing
     await house.ada.fill(house.db, [house.today], told=False)
     again = await house.connect()
     house.db, before = again, house.db

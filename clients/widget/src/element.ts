@@ -13,6 +13,8 @@ import { hubUrl, type Stats } from "./stats.ts";
 import { STYLE } from "./style.ts";
 
 const DIGITS = [..."0123456789"];
+/** How high a digit is, em: as in the style. */
+const HEIGHT = 1.25;
 
 /** What the browser gives; a test gives its own. */
 export const browser: World = {
@@ -144,7 +146,8 @@ export class TradeCount extends HTMLElement implements Listener {
 
   private show(text: string): void {
     if (text === this.shown) return;
-    this.number.replaceChildren(...cells(text, this.shown).map(cell));
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.number.replaceChildren(...cells(text, still ? "" : this.shown).map(cell));
     this.read.textContent = text;
     this.shown = text;
   }
@@ -165,8 +168,11 @@ function cell({ text, from }: Cell): HTMLElement {
     return box;
   }
   const reel = part("span", "reel rolls");
-  reel.style.setProperty("--from", `${from * -1.3}em`);
-  reel.style.setProperty("--to", `${Number(text) * -1.3}em`);
+  reel.style.setProperty("--from", `${from * -HEIGHT}em`);
+  reel.style.setProperty("--to", `${Number(text) * -HEIGHT}em`);
+  reel.onanimationend = () => {
+    box.textContent = text;
+  };
   reel.append(...DIGITS.map((digit) => part("span", "", digit)));
   box.append(reel);
   return box;

@@ -14,19 +14,19 @@ export const STYLE = `
 }
 :host([hidden]) { display: none; }
 .label { font-size: 0.8em; opacity: 0.75; }
-.row { display: flex; align-items: baseline; gap: 0.4em; }
+.row { display: flex; align-items: center; gap: 0.4em; }
 .number {
   display: inline-flex;
-  min-height: 1.3em;
-  line-height: 1.3;
+  min-height: 1.25em;
+  line-height: 1.25;
   font-size: var(--trade-count-size, 1.6em);
   font-weight: var(--trade-count-weight, 650);
   font-variant-numeric: tabular-nums;
   color: var(--trade-count-accent, inherit);
 }
-.cell { display: inline-block; height: 1.3em; overflow: hidden; white-space: pre; }
+.cell { display: inline-block; height: 1.25em; overflow: hidden; white-space: pre; }
 .reel { display: block; }
-.reel > span { display: block; height: 1.3em; }
+.reel > span { display: block; height: 1.25em; }
 .dot {
   width: 0.45em; height: 0.45em; border-radius: 50%;
   background: var(--trade-count-live, #16a34a);

@@ -112,7 +112,7 @@ def _wanted(asked: Asked, settings: Settings) -> service.Wanted:
         end=end,
         money=dict(_cash(text) for text in asked.cash),
         spread=settings.spread,
-        fee_rate=_share(asked.fee),
+        fee_rate=settings.paper_fee if asked.fee is None else _share(asked.fee),
     )
 
 
@@ -159,9 +159,7 @@ def _cash(text: str) -> tuple[str, Decimal]:
     return asset.strip().upper(), number
 
 
-def _share(text: str | None) -> Decimal:
-    if text is None:
-        return Decimal("0.001")
+def _share(text: str) -> Decimal:
     try:
         percent = Decimal(text)
     except InvalidOperation:

@@ -15,7 +15,7 @@ from openoutcry.core.trading.backtest import Backtest, Report
 from openoutcry.core.trading.drafts import Draft, new_bot
 from openoutcry.core.trading.events import Context
 from openoutcry.errors import BadRequestError
-from openoutcry.model import Instrument
+from openoutcry.services.trading_desk import market_of
 from openoutcry.trading import Market
 
 _SUSPECTED: Final = """
@@ -45,17 +45,6 @@ class Outcome(Struct, frozen=True):
 
     report: Report
     gaps: int
-
-
-def market_of(instrument: Instrument) -> Market:
-    """Return an instrument as a market to trade in: its steps are the digits that its trades have."""
-    return Market(
-        symbol=instrument.symbol,
-        base=instrument.base,
-        quote=instrument.quote,
-        price_step=Decimal(1).scaleb(-instrument.price_scale),
-        quantity_step=Decimal(1).scaleb(-instrument.size_scale),
-    )
 
 
 async def run(pool: Pool, wanted: Wanted, tell: Callable[[int, int], None]) -> Outcome:

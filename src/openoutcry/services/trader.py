@@ -34,7 +34,7 @@ from openoutcry.core.keys import OUTBOX_WAKE, TRADER_WAKE, trades_channel
 from openoutcry.core.trading.equity import sample
 from openoutcry.core.trading.events import Context, Trades
 from openoutcry.errors import FrameError, OutcryError
-from openoutcry.services.trader_account import NEVER, AtWork
+from openoutcry.services.trader_account import NEVER, AtWork, batch_of
 from openoutcry.services.trader_tape import Tape, follows, read_on
 from openoutcry.services.trading_desk import market_of
 
@@ -230,8 +230,9 @@ class Trader:
         for symbol, trades in heard.items():
             self.stats.trades += len(trades)
             self._prices[symbol] = (int(trades.times[-1]), trades.price(-1))
+            batch = batch_of(trades)
             for user, one in list(self._work.items()):
-                if symbol in one.symbols() and (user, symbol) not in self._behind:
+                if (user, symbol) not in self._behind and not one.passes(batch):
                     await self._hear(connection, user, one, trades)
         await self._catch_up(connection)
         self.stats.behind = len(self._behind)

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from openoutcry.core.trading.bands import Quiet
-from openoutcry.core.trading.engine import fold, quiet
+from openoutcry.core.trading.engine import fold, quiet, watching
 from openoutcry.core.trading.events import Changes, Context, Trades
-from openoutcry.trading import Account, BotStatus
+from openoutcry.trading import Account
 
 NEVER: Final = -1
 """The cursor before the first trade."""
+
+
+class Batch(Struct, frozen=True):
+    """Trades of one symbol, and what all accounts ask of them, worked out once."""
+
+    trades: Trades
+    first: int
+    last: int
+    lowest: int
+    highest: int
+    newest: int
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether no id between the first and the last is missing."""
+        return self.last - self.first + 1 == len(self.trades)
+
+
+def batch_of(trades: Trades) -> Batch:
+    """Return trades (one at least) with their first and last id, lowest and highest price, last time."""
+    return Batch(
+        trades,
+        first=int(trades.ids[0]),
+        last=int(trades.ids[-1]),
+        lowest=int(trades.prices.min()),
+        highest=int(trades.prices.max()),
+        newest=int(trades.times.max()),
+    )
 
 
 class AtWork:
@@ -29,22 +57,37 @@ class AtWork:
         """Whether bots have seen more than is stored of them."""
         self._quiet: dict[str, tuple[int, Quiet]] = {}
         self._skipped: dict[str, Trades] = {}
-        for symbol in self.symbols():
+        self._symbols: tuple[Account, set[str]] | None = None
+        for bot in watching(account):
             # A bot that has seen nothing was started before anything was stored: it takes in all.
-            self.cursors[symbol] = min(
-                NEVER if bot.seen is None else bot.seen
-                for bot in account.bots.values()
-                if bot.symbol == symbol
-            )
+            # One that is stopped may have seen little for long, and does not count.
+            seen = NEVER if bot.seen is None else bot.seen
+            self.cursors[bot.symbol] = min(seen, self.cursors.get(bot.symbol, seen))
 
     def symbols(self) -> set[str]:
         """Return the symbols whose trades may change something."""
-        ordering = {order.bot_id for order in self.account.orders.values()}
-        return {
-            bot.symbol
-            for bot in self.account.bots.values()
-            if bot.status is BotStatus.ACTIVE or bot.id in ordering or bot.position.loan
-        }
+        if self._symbols is None or self._symbols[0] is not self.account:
+            self._symbols = (self.account, {bot.symbol for bot in watching(self.account)})
+        return self._symbols[1]
+
+    def passes(self, batch: Batch) -> bool:
+        """Take note of a batch in which nothing can happen, at hardly any cost.
+
+        False where it has to be looked at: it may change something, or trades before it are missing.
+        """
+        symbol = batch.trades.symbol
+        if symbol not in self.symbols():
+            return True
+        cursor = self.cursors.get(symbol, NEVER)
+        if batch.last <= cursor:
+            return True
+        if batch.first > cursor + 1 or not batch.unbroken:
+            return False
+        calm = self._calm(batch.trades)
+        if not calm.holds(batch.lowest, batch.highest, batch.newest):
+            return False
+        self._skip(batch.trades, batch.last)
+        return True
 
     def feed(self, trades: Trades) -> Changes | None:
         """Fold trades; return what has to be stored now, None if nothing has.
@@ -56,9 +99,7 @@ class AtWork:
             return None
         symbol, last = trades.symbol, int(trades.ids[-1])
         if self._calm(trades).first_outside(trades.prices, trades.times, 0) < 0:
-            self._skipped[symbol] = trades.part(-1)
-            self.cursors[symbol] = last
-            self.unsaved = True
+            self._skip(trades, last)
             return None
         changes = fold(self.account, trades, self.context)
         if changes.must_be_stored:
@@ -67,6 +108,11 @@ class AtWork:
         self._moved(symbol, last)
         self.unsaved = True
         return None
+
+    def _skip(self, trades: Trades, last: int) -> None:
+        self._skipped[trades.symbol] = trades
+        self.cursors[trades.symbol] = last
+        self.unsaved = True
 
     def keep(self, changes: Changes, version: int, symbol: str, last: int) -> None:
         """Take over what was stored, up to the trade `last` of `symbol`."""
@@ -77,7 +123,7 @@ class AtWork:
     def to_save(self) -> Changes:
         """Return how far the bots have read, to be stored without telling anybody."""
         for symbol, trades in self._skipped.items():
-            self.account = fold(self.account, trades, self.context).account
+            self.account = fold(self.account, trades.part(-1), self.context).account
             self._quiet.pop(symbol, None)
         self._skipped.clear()
         return Changes(self.account, touched=tuple(self.account.bots))

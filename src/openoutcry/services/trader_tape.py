@@ -75,8 +75,14 @@ def _together(symbol: str, parts: list[tuple[int, int, Table]]) -> Trades:
 
 
 def follows(trades: Trades, cursor: int) -> bool:
-    """Return whether nothing can be missing between the trade `cursor` and the first of these."""
-    return not len(trades) or int(trades.ids[0]) <= cursor + 1
+    """Return whether nothing can be missing between the trade `cursor` and the last of these.
+
+    A hole within may be a message that was not heard; the store knows.
+    """
+    if not len(trades):
+        return True
+    first, last = int(trades.ids[0]), int(trades.ids[-1])
+    return first <= cursor + 1 and last - first + 1 == len(trades)
 
 
 async def read_on(reader: TradeReader, instrument: Instrument, cursor: int) -> Trades | None:

@@ -73,6 +73,16 @@ def quiet(account: Account, symbol: str, context: Context, price_scale: int) -> 
         )
 
 
+def watching(account: Account) -> list[Bot]:
+    """Return the bots to which trades can mean something: at work, with open orders, or in debt."""
+    ordering = {order.bot_id for order in account.orders.values()}
+    return [
+        bot
+        for bot in account.bots.values()
+        if bot.status is BotStatus.ACTIVE or bot.id in ordering or bot.position.loan
+    ]
+
+
 def _own_orders(account: Account) -> dict[int, tuple[Order, ...]]:
     own: dict[int, tuple[Order, ...]] = {}
     for order in in_turn(account.orders.values()):

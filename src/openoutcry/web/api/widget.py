@@ -29,8 +29,9 @@ def widget_routes(hub_url: str, hub_port: int, directory: Path = WIDGET) -> list
     files: dict[str, File] = {}
     hub = (hub_url or f":{hub_port}").encode()
 
-    @get(["/widget", "/widget/{name:str}"], include_in_schema=False)
-    async def widget(request: Request[Any, Any, Any], name: str = "index.html") -> Response[bytes]:
+    @get(["/widget", "/widget/{file:path}"], include_in_schema=False)
+    async def widget(request: Request[Any, Any, Any]) -> Response[bytes]:
+        name = request.scope["path"].removeprefix("/widget").strip("/") or "index.html"
         if not files:
             files.update(_filled(load(directory), hub))
         if not files:

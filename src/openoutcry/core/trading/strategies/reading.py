@@ -64,6 +64,7 @@ def describe(kind: type[Struct]) -> list[tuple[str, str, str, str]]:
     for field in structs.fields(kind):
         meta = get_args(hints[field.name])[1]
         default = "" if field.required else _shown(_written(field.default))
+        default = "none" if field.default is None else default
         rows.append((field.name, _kind_text(_bare(hints[field.name])), default, meta.description))
     return rows
 
