@@ -177,6 +177,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sandbox_faults: str = ""
     """File with the faults that the sandbox exchange starts with."""
 
+    sandbox_keys: list[str] = field(default_factory=lambda: ["sandbox:sandbox"])
+    """API keys that may trade at the sandbox exchange, each with its secret: `key:secret`."""
+    sandbox_balance: list[str] = field(
+        default_factory=lambda: ["100000 USDT", "2 BTC", "40 ETH", "1000 SOL"]
+    )
+    """What each of them has there to begin with."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log level that is printed."""
     log_format: Literal["auto", "console", "json"] = "auto"

@@ -281,6 +281,8 @@ async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:
         replay=_path(settings.sandbox_replay),
         state_file=_path(settings.sandbox_state),
         faults_file=_path(settings.sandbox_faults),
+        keys=settings.sandbox_keys,
+        balances=settings.sandbox_balance,
     )
     await serve(options, stop)
 

@@ -22,8 +22,8 @@ def main() -> None:
         text = f"default: {getattr(SandboxOptions(), name)}" if wanted else ""
         parser.add_argument(f"--{name.replace('_', '-')}", help=text)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
-    if "symbols" in given:
-        given["symbols"] = given["symbols"].split(",")
+    for name in {"symbols", "keys", "balances"} & given.keys():
+        given[name] = given[name].split(",")
     try:
         options = msgspec.convert(given, SandboxOptions, strict=False, dec_hook=_path)
         uvloop.run(_serve(options))

@@ -27,6 +27,7 @@ Kind = Literal[
     "rest_status",
     "rest_delay",
     "rest_garbage",
+    "rest_lost",
 ]
 
 _ONCE = frozenset({"skip_ids", "cut", "shutdown"})
@@ -40,8 +41,9 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     (None: it stays until cleared). Per message: `fraction` is the chance to be hit, `count` ends
     the fault after that many hits. `ms` is a delay, or how long a reorder waits for its `window` to
     fill. `count` is also the ids of skip_ids. `frame` says whether a cut says goodbye first.
-    `status` and `retry_after` are rest_status's, `body` is rest_garbage's; `path` limits any of the
-    three REST kinds to one path (empty: all).
+    `status` and `retry_after` are rest_status's, `body` is rest_garbage's; rest_lost carries a call
+    out and cuts the connection instead of answering. `path` limits any of the REST kinds to one
+    path, `method` to one method (empty: all).
     """
 
     kind: Kind
@@ -58,6 +60,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     retry_after: Annotated[int, Meta(ge=0)] | None = None
     body: Garbage = "html"
     path: str = ""
+    method: str = ""
 
 
 def parse_faults(data: bytes) -> list[Fault]:
@@ -241,13 +244,14 @@ class Faults:
         """Return whether new connections are refused just now."""
         return any(run.on("", now) for run in self._running if run.fault.kind == "refuse")
 
-    def rest(self, symbol: str, now: int, path: str = "") -> list[Fault]:
+    def rest(self, symbol: str, now: int, path: str = "", method: str = "GET") -> list[Fault]:
         """Return the faults that hit a REST call of `path` for `symbol` (empty: none or several)."""
         return [
             run.fault
             for run in self._running
             if run.fault.kind.startswith("rest_")
             and run.fault.path in {"", path}
+            and run.fault.method in {"", method}
             and run.on(symbol, now)
             and self._hit(run, now)
         ]

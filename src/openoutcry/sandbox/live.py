@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from openoutcry.sandbox.faults import Faults
@@ -10,6 +11,7 @@ from openoutcry.sandbox.market import MadeUpMarket, make_book
 from openoutcry.sandbox.tape import BLOCK, Trades
 from openoutcry.sandbox.timed import TimedStreams
 from openoutcry.venues.binance_aggregates import Row, gather
+from openoutcry.venues.binance_server_data import Listing
 from openoutcry.venues.binance_stream_events import write_book
 from openoutcry.venues.binance_stream_writer import TradeWriter
 
@@ -28,8 +30,16 @@ class _Cursor:
 class LiveFeed:
     """Publishes a made-up market on a floor, from the block of `start` (µs) on."""
 
-    def __init__(self, market: MadeUpMarket, floor: Floor, faults: Faults, start: int) -> None:
+    def __init__(
+        self,
+        market: MadeUpMarket,
+        floor: Floor,
+        faults: Faults,
+        start: int,
+        on_trades: Callable[[Listing, Trades], None] | None = None,
+    ) -> None:
         self._market = market
+        self._on_trades = on_trades
         self._floor = floor
         self._faults = faults
         self._cursors = {name: _Cursor(start // BLOCK) for name in market.tapes}
@@ -46,6 +56,8 @@ class LiveFeed:
         """Queue and write every trade up to `now` (µs) that has not gone out."""
         for symbol, cursor in self._cursors.items():
             for trades in self._new(symbol, cursor, now):
+                if self._on_trades is not None and len(trades):
+                    self._on_trades(self._market.tapes[symbol].symbol.listing, trades)
                 self._trades(symbol, trades, now)
         self._floor.flush()
 

@@ -83,6 +83,11 @@ class MadeUpMarket(OneByOne):
         """Return the clock's time in µs."""
         return self._clock()
 
+    @property
+    def listings_now(self) -> Mapping[str, Listing]:
+        """Every market by its symbol."""
+        return self._listings
+
     async def listings(self) -> Mapping[str, Listing]:
         """Return every market by its symbol."""
         return self._listings

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
@@ -13,11 +14,14 @@ from msgspec import Meta, Struct
 
 from openoutcry.core.intervals import SECOND
 from openoutcry.errors import BadRequestError
+from openoutcry.sandbox.customers import Customers
 from openoutcry.sandbox.faults import Fault, Faults, parse_faults
 from openoutcry.sandbox.garbage import spoil
 from openoutcry.sandbox.limits import Verdict, WeightMeter
+from openoutcry.sandbox.matching import Refused
+from openoutcry.sandbox.signed import PLACE, SIGNED, TEST, Till, weigh_signed
 from openoutcry.venues.binance_server_data import MarketData
-from openoutcry.venues.binance_server_rest import answer, weigh
+from openoutcry.venues.binance_server_rest import Reply, answer, weigh
 from openoutcry.venues.binance_server_shapes import WEIGHT_LIMIT, refusal_text
 
 _REPLAY_TEXT = 'No body, or one like {"until": 5000}: the number of messages to play, then to wait.'
@@ -42,12 +46,30 @@ class Controls(Struct, frozen=True):
     play_until: Callable[[int], None] | None
 
 
+class Desk(Struct, frozen=True):
+    """Where customers trade."""
+
+    till: Till
+    customers: Customers
+
+    @classmethod
+    def of(cls, till: Till | None, customers: Customers | None) -> Desk | None:
+        """Return a desk; None where nobody trades, as in a replay."""
+        return None if till is None or customers is None else cls(till, customers)
+
+
 class Rest:
-    """Answers HTTP for one market. `clock` gives µs."""
+    """Answers HTTP for one market. `clock` gives µs. Without a `desk` nobody trades here."""
 
     def __init__(
-        self, market: MarketData, faults: Faults, clock: Callable[[], int], controls: Controls
+        self,
+        market: MarketData,
+        faults: Faults,
+        clock: Callable[[], int],
+        controls: Controls,
+        desk: Desk | None = None,
     ) -> None:
+        self._desk = desk
         self.calls: Counter[str] = Counter()
         self._market = market
         self._faults = faults
@@ -64,38 +86,63 @@ class Rest:
         application.router.add_post("/sandbox/rate", _checked(self._set_rate))
         application.router.add_post("/sandbox/replay", _checked(self._start_replay))
         application.router.add_get("/sandbox/stats", self._stats)
-        application.router.add_get("/{path:.*}", self._binance)
+        for method in ("GET", "POST", "DELETE"):
+            application.router.add_route(method, "/{path:.*}", self._binance)
         return application
 
     async def _binance(self, request: web.Request) -> web.Response:
-        path, params = request.path, dict(request.query)
+        method, path, params = request.method, request.path, dict(request.query)
+        signed = (method, path) in SIGNED and self._desk is not None
+        content = "" if method == "GET" else (await request.read()).decode("utf-8", "replace")
+        params |= dict(parse_qsl(content))
+        if not signed and method != "GET":
+            return _no_page()
         self.calls[path] += 1
         now = self._clock()
-        faults = self._faults.rest(params.get("symbol", ""), now, path)
-        for fault in faults:
-            if fault.kind == "rest_delay":
-                await asyncio.sleep(fault.ms / 1000)
-        for fault in faults:
-            if fault.kind == "rest_status":
-                return _status(fault, now)
-        verdict = self._meter.spend(request.remote or "", weigh(path, params), now)
+        faults = self._faults.rest(params.get("symbol", ""), now, path, method)
+        if (stopped := await _held_up(faults, now)) is not None:
+            return stopped
+        weight = weigh_signed(method, path, params) if signed else weigh(path, params)
+        verdict = self._meter.spend(request.remote or "", weight, now)
         headers = {
             "X-MBX-USED-WEIGHT": str(verdict.used),
             "X-MBX-USED-WEIGHT-1M": str(verdict.used),
         }
         if verdict.status != 200:
             return _refused(verdict, headers)
-        micro = request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
-        reply = await answer(self._market, path, params, micro=micro)
-        if reply is None:
-            return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
-        for fault in faults:
-            if fault.kind == "rest_garbage":
-                body = spoil(reply.body, fault.body)
-                if fault.body == "html":
-                    return web.Response(body=body, content_type="text/html", headers=headers)
-                return _json(200, body, headers)
-        return _json(reply.status, reply.body, headers)
+        if signed:
+            reply = await self._signed(request, params, content)
+        else:
+            micro = request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
+            found = await answer(self._market, path, params, micro=micro)
+            if found is None:
+                return _no_page()
+            reply = found
+        if request.transport is not None and any(fault.kind == "rest_lost" for fault in faults):
+            request.transport.abort()
+        return _told(reply, faults, headers)
+
+    async def _signed(self, request: web.Request, params: dict[str, str], body: str) -> Reply:
+        """Carry out a signed request; how late it is counts when it has come, delays included."""
+        assert self._desk is not None  # noqa: S101 - otherwise no request is signed
+        desk, action = self._desk, (request.method, request.path)
+        key, query = request.headers.get("X-MBX-APIKEY"), request.rel_url.raw_query_string
+        try:
+            customer = desk.customers.identify(key, query, body, self._clock())
+            if action not in {PLACE, TEST}:
+                result = desk.till.answer(*action, params, customer, self._clock())
+            elif action == TEST:
+                result = desk.till.check(params, self._clock())
+            else:
+                symbol = desk.till.listing(params).symbol
+                book = (await self._market.books([symbol]))[symbol]
+                # Again: looking the book up may have taken a while.
+                customer = desk.customers.identify(key, query, body, self._clock())
+                result = desk.till.place(params, customer, book, self._clock())
+        except Refused as refusal:
+            status = 401 if refusal.code in {-2014, -2015} else 400
+            return Reply(status, _error(refusal.code, str(refusal)))
+        return Reply(200, msgspec.json.encode(result))
 
     async def _list_faults(self, _request: web.Request) -> web.Response:
         now = self._clock()
@@ -160,6 +207,31 @@ def _checked(handler: Handler) -> Handler:
             return _json(400, msgspec.json.encode({"error": str(error)}))
 
     return checked
+
+
+async def _held_up(faults: list[Fault], now: int) -> web.Response | None:
+    """Wait as faults say; return what one of them answers instead."""
+    for fault in faults:
+        if fault.kind == "rest_delay":
+            await asyncio.sleep(fault.ms / 1000)
+    for fault in faults:
+        if fault.kind == "rest_status":
+            return _status(fault, now)
+    return None
+
+
+def _told(reply: Reply, faults: list[Fault], headers: dict[str, str]) -> web.Response:
+    for fault in faults:
+        if fault.kind == "rest_garbage":
+            body = spoil(reply.body, fault.body)
+            if fault.body == "html":
+                return web.Response(body=body, content_type="text/html", headers=headers)
+            return _json(200, body, headers)
+    return _json(reply.status, reply.body, headers)
+
+
+def _no_page() -> web.Response:
+    return web.Response(status=404, text="<html><body><h2>404 Not found</h2></body></html>")
 
 
 def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> web.Response:

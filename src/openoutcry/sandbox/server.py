@@ -14,6 +14,7 @@ from picows import ws_create_server
 
 from openoutcry.core.intervals import DAY, INTERVALS, SECOND
 from openoutcry.errors import BadRequestError
+from openoutcry.sandbox.customers import Customers, amounts
 from openoutcry.sandbox.faults import Fault, Faults, load_faults
 from openoutcry.sandbox.floor import Floor
 from openoutcry.sandbox.listing import DEFAULT_SYMBOLS
@@ -21,8 +22,12 @@ from openoutcry.sandbox.live import LiveFeed
 from openoutcry.sandbox.market import MadeUpMarket
 from openoutcry.sandbox.recording import Recording, read
 from openoutcry.sandbox.replay import Replay, Speed
-from openoutcry.sandbox.rest import Controls, Rest
+from openoutcry.sandbox.rest import Controls, Desk, Rest
+from openoutcry.sandbox.signed import Till
 from openoutcry.venues.binance_server_data import MarketData, Span
+
+DEFAULT_KEYS = ("sandbox:sandbox",)
+DEFAULT_BALANCES = ("100000 USDT", "2 BTC", "40 ETH", "1000 SOL")
 
 TICK = 0.003
 """Seconds between two looks at the clock: the longest a trade waits."""
@@ -51,6 +56,10 @@ class SandboxOptions(Struct, frozen=True, kw_only=True):
     """Where a made-up market remembers its rates and holes."""
     faults_file: Path | None = None
     """Faults to start with."""
+    keys: list[str] = field(default_factory=lambda: list(DEFAULT_KEYS))
+    """API keys that may trade, each with its secret: `key:secret`."""
+    balances: list[str] = field(default_factory=lambda: list(DEFAULT_BALANCES))
+    """What each of them has to begin with, such as `100000 USDT`."""
     max_connection_seconds: Annotated[float, Meta(gt=0)] = 86_400.0
     """Lifetime of a WebSocket connection."""
 
@@ -108,7 +117,14 @@ class Exchange:
             )
         for fault in load_faults(options.faults_file):
             self._add_fault(fault)
-        self._rest = Rest(self.market, self._faults, clock, self._controls())
+        self._customers: Customers | None = None
+        till: Till | None = None
+        if self._made_up is not None:
+            self._customers = Customers(options.keys, amounts(options.balances))
+            till = Till(self._customers, self._made_up.listings_now)
+        self._rest = Rest(
+            self.market, self._faults, clock, self._controls(), Desk.of(till, self._customers)
+        )
         self._runner = web.AppRunner(
             # A call that a fault lets hang must not hold up the end.
             self._rest.application(),
@@ -153,7 +169,8 @@ class Exchange:
         async with asyncio.TaskGroup() as group:
             works: list[Coroutine[Any, Any, None]] = [self._beats()]
             if self._made_up is not None:
-                feed = LiveFeed(self._made_up, self._floor, self._faults, self._clock())
+                on_trades = self._customers.on_trades if self._customers else None
+                feed = LiveFeed(self._made_up, self._floor, self._faults, self._clock(), on_trades)
                 works += [self._ticks(feed), self._seconds(feed.second), self._warm(self._made_up)]
             if self._replay is not None:
                 works += [self._replay.run(), self._seconds(self._replay.second)]
