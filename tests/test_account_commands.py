@@ -180,3 +180,22 @@ def test_no_password_as_an_argument(outcry: Shell) -> None:
     )
     assert found.returncode == 2
     assert "No such option" in found.stderr
+
+
+def test_keys_of_exchanges_from_a_shell(database_url: str) -> None:
+    """Added from two lines, listed without the key, removed; the secret is never printed."""
+    shell = Shell(database_url)
+    shell("user", "add", "ada", said=f"{PASSWORD}\n")
+    key, secret = "KEYofTheEXCHANGE0123456789", "aSECRETthatNOBODYsees"
+    assert "standard input" in shell("exchange-key", "add", "ada", said=f"{key}\n", code=1)
+    told = shell("exchange-key", "add", "ada", said=f"{key}\n{secret}\n")
+    again = shell("exchange-key", "add", "ada", said=f"{key}\n{secret}\n", code=1)
+    listed = shell("exchange-key", "list", "ada")
+    assert "binance" in listed
+    for text in (told, again, listed):
+        assert secret not in text
+        assert key not in text
+    number = listed.splitlines()[1].split()[0]
+    shell("exchange-key", "remove", "ada", number)
+    assert "no keys" in shell("exchange-key", "list", "ada")
+    shell("exchange-key", "remove", "ada", number, code=1)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from openoutcry.commands.account_words import key, user
+from openoutcry.commands.account_words import exchange_key, key, user
 from openoutcry.commands.errors import exit_on_error
 from openoutcry.commands.options import DataDir, overrides
 from openoutcry.commands.stats_words import stats
@@ -29,6 +29,7 @@ config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The sett
 app.add_typer(db, name="db")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
+app.add_typer(exchange_key, name="exchange-key")
 app.add_typer(stats, name="stats")
 app.add_typer(config, name="config", hidden=True)
 

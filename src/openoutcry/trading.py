@@ -67,7 +67,8 @@ class Order(Struct, frozen=True):
     when the decision is repeated after a crash: an exchange that gets it twice takes it once.
     `price` is the limit, None for MARKET. `filled_quote` is price x quantity over all fills.
     `reserved` is what the order holds back: quote units for BUY, base units for SELL. `paired` is the
-    client order id of the order that this one answers (a sell for a buy, or the reverse).
+    client order id of the order that this one answers (a sell for a buy, or the reverse). `withdrawn`
+    says why a live exchange is to cancel the order, which is open until the exchange has.
     """
 
     client_order_id: str
@@ -87,6 +88,7 @@ class Order(Struct, frozen=True):
     reason: str | None = None
     paired: str | None = None
     exchange_order_id: str | None = None
+    withdrawn: str | None = None
 
     @property
     def remaining(self) -> Decimal:

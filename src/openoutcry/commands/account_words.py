@@ -1,4 +1,4 @@
-"""`outcry user …` and `outcry key …` as they are said on the command line."""
+"""`outcry user …`, `outcry key …` and `outcry exchange-key …` as they are said on the command line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from openoutcry.commands.options import DataDir, overrides
 
 user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may sign in.")
 key = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys of users.")
+exchange_key = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Keys of live exchanges, kept encrypted."
+)
 
 Name = Annotated[str, typer.Argument(help="The user's name, in any case.")]
 
@@ -141,3 +144,57 @@ def key_revoke(
     from openoutcry.commands import accounts as command
 
     command.revoke_key(overrides(data_dir), prefix)
+
+
+@exchange_key.command(name="add")
+def exchange_key_add(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Whose bots are to trade with it.")],
+    exchange: Annotated[str, typer.Option(help="The exchange, such as binance.")] = "binance",
+    label: Annotated[str, typer.Option("--name", help="What to call the key.")] = "main",
+    data_dir: DataDir = None,
+) -> None:
+    """Store a key of an exchange, encrypted.
+
+    Key and secret are asked for; without a terminal they are two lines of standard input. Make the
+    key for this alone: allowed to trade, not to withdraw, and only from this machine's address.
+
+    \b
+    outcry exchange-key add ada --exchange binance
+    outcry exchange-key add ada < key.txt
+    """
+    from openoutcry.commands import exchange_keys as command
+
+    command.add(overrides(data_dir), name, exchange, label)
+
+
+@exchange_key.command(name="list")
+def exchange_key_list(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Whose keys.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Show a user's keys of exchanges, without the keys.
+
+    \b
+    outcry exchange-key list ada
+    """
+    from openoutcry.commands import exchange_keys as command
+
+    command.show(overrides(data_dir), name)
+
+
+@exchange_key.command(name="remove")
+def exchange_key_remove(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Whose key.")],
+    key_id: Annotated[int, typer.Argument(metavar="ID", help="The key's number in the list.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Remove a key of an exchange.
+
+    Not while bots are at work at that exchange, or have orders there.
+
+    \b
+    outcry exchange-key remove ada 3
+    """
+    from openoutcry.commands import exchange_keys as command
+
+    command.remove(overrides(data_dir), name, key_id)

@@ -35,20 +35,20 @@ Overrides = dict[str, Any]
 def add(overrides: Overrides, name: str, role: str) -> None:
     """Ask for a password and add a user."""
     wanted, password = _role(role), ask_password(check_name(name))
-    user = _do(overrides, lambda pool: add_user(pool, Passwords(), name, wanted, password))
+    user = do(overrides, lambda pool: add_user(pool, Passwords(), name, wanted, password))
     typer.echo(f"Added {user.name}, {user.role}.")
 
 
 def password(overrides: Overrides, name: str) -> None:
     """Ask for another password of a user."""
     another = ask_password(check_name(name))
-    user = _do(overrides, lambda pool: change_password(pool, Passwords(), name, another))
+    user = do(overrides, lambda pool: change_password(pool, Passwords(), name, another))
     typer.echo(f"{user.name} has another password and is signed out everywhere; API keys stay.")
 
 
 def enable(overrides: Overrides, name: str, *, enabled: bool) -> None:
     """Let a user in, or shut them out."""
-    user = _do(overrides, lambda pool: users.set_disabled(pool, name, not enabled))
+    user = do(overrides, lambda pool: users.set_disabled(pool, name, not enabled))
     if enabled:
         typer.echo(f"{user.name} may sign in, and their API keys work again.")
     else:
@@ -57,13 +57,13 @@ def enable(overrides: Overrides, name: str, *, enabled: bool) -> None:
 
 def show_users(overrides: Overrides) -> None:
     """Print every user."""
-    found = _do(overrides, users.list_users)
-    table = _table("name", "role", "state", "since")
+    found = do(overrides, users.list_users)
+    table = new_table("name", "role", "state", "since")
     for each in found:
         state = "disabled" if each.disabled else "enabled"
-        table.add_row(each.user.name, each.user.role, state, _when(each.created_time))
+        table.add_row(each.user.name, each.user.role, state, when(each.created_time))
     if found:
-        _print(table)
+        print_table(table)
     else:
         typer.echo("No users. Add one with `outcry user add NAME --role admin`.")
 
@@ -74,9 +74,9 @@ def create_key(
     """Make a key and print it, alone, so that a script can keep it."""
 
     async def made(pool: Pool) -> str:
-        return (await make_key(pool, await _user(pool, name), label, scopes, days))[1]
+        return (await make_key(pool, await user_of(pool, name), label, scopes, days))[1]
 
-    typer.echo(_do(overrides, made))
+    typer.echo(do(overrides, made))
     typer.echo("Keep it: it is not shown again.", err=True)
 
 
@@ -84,25 +84,25 @@ def show_keys(overrides: Overrides, name: str) -> None:
     """Print the keys of a user, without their secrets."""
 
     async def listed(pool: Pool) -> list[api_keys.ApiKey]:
-        return await api_keys.list_keys(pool, (await _user(pool, name)).id)
+        return await api_keys.list_keys(pool, (await user_of(pool, name)).id)
 
-    found = _do(overrides, listed)
-    table = _table("prefix", "name", "scopes", "created", "last used", "state")
+    found = do(overrides, listed)
+    table = new_table("prefix", "name", "scopes", "created", "last used", "state")
     for key in found:
-        used = "never" if key.last_used_time is None else _when(key.last_used_time)
+        used = "never" if key.last_used_time is None else when(key.last_used_time)
         scopes = ",".join(key.scopes)
         table.add_row(
-            key.prefix, shown(key.name), scopes, _when(key.created_time), used, _state(key)
+            key.prefix, shown(key.name), scopes, when(key.created_time), used, _state(key)
         )
     if found:
-        _print(table)
+        print_table(table)
     else:
         typer.echo(f"{name} has no keys.")
 
 
 def revoke_key(overrides: Overrides, prefix: str) -> None:
     """Revoke a key, whoever's it is."""
-    if not _do(overrides, lambda pool: api_keys.revoke_key(pool, prefix, None)):
+    if not do(overrides, lambda pool: api_keys.revoke_key(pool, prefix, None)):
         raise NotFoundError(
             f"There is no key {prefix!r} in force; `outcry key list USER` shows them."
         )
@@ -123,7 +123,8 @@ def ask_password(name: str) -> str:
     return first
 
 
-def _do(overrides: Overrides, work: Callable[[Pool], Awaitable[T]]) -> T:
+def do(overrides: Overrides, work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Return what `work` makes of the database that the settings mean."""
     settings = config.load(overrides=overrides)
     logs.configure("warning", settings.log_format)
 
@@ -158,14 +159,15 @@ async def _check_schema(url: str) -> None:
         )
 
 
-async def _user(pool: Pool, name: str) -> User:
+async def user_of(pool: Pool, name: str) -> User:
+    """Return the user of that name. Raises NotFoundError."""
     found = await users.find_user(pool, name)
     if found is None:
         raise NotFoundError(f"There is no user {name!r}; `outcry user list` shows them.")
     return found.user
 
 
-def _table(first: str, *others: str) -> Table:
+def new_table(first: str, *others: str) -> Table:
     """Return an empty table; what a row is called by is never cut short."""
     table = Table(box=None)
     table.add_column(first, no_wrap=True, overflow="ignore")
@@ -174,7 +176,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """Print a table, whole lines where there is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDE
@@ -190,8 +193,8 @@ def _role(text: str) -> Role:
 
 def _state(key: api_keys.ApiKey) -> str:
     if key.revoked_time is not None:
-        return f"revoked {_when(key.revoked_time)}"
-    return "for good" if key.expires_time is None else f"until {_when(key.expires_time)}"
+        return f"revoked {when(key.revoked_time)}"
+    return "for good" if key.expires_time is None else f"until {when(key.expires_time)}"
 
 
 def shown(label: str) -> str:
@@ -199,5 +202,6 @@ def shown(label: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in label)
 
 
-def _when(time: int) -> str:
+def when(time: int) -> str:
+    """Return a time (µs) to the minute, UTC."""
     return from_us(time).strftime("%Y-%m-%d %H:%M")

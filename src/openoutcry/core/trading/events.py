@@ -18,6 +18,9 @@ from openoutcry.trading import Account, Bot, Fill, Limits, LogEntry, Market, Ord
 PAPER: Final = "paper"
 """The exchange of bots that trade on paper."""
 
+LIVE_EXCHANGES: Final = ("binance",)
+"""Exchanges that bots may trade on with real money, by the names that ccxt gives them."""
+
 
 class Trades(Struct, frozen=True):
     """Trades of one symbol, ascending by id; prices and sizes scaled, times in µs."""

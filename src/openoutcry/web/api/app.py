@@ -26,6 +26,7 @@ from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.exchange_keys import ExchangeKeys
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
 from openoutcry.services.price_asker import PriceRules
@@ -49,6 +50,7 @@ from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
+from openoutcry.web.api.exchange_keys import exchange_key_routes
 from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.hot import serve_hot
 from openoutcry.web.api.limit import limit_requests
@@ -124,6 +126,7 @@ def create_app(
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
             *trading_routes(pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings))),
+            *exchange_key_routes(ExchangeKeys(pool, partial(secret_of, pool, settings.secret_key))),
             *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
         ],
