@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -85,6 +86,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a new trading account has to trade with on paper, such as `10000 USDT,0.5 BTC`."""
     paper_fee: Decimal = Decimal("0.001")
     """Fee of a fill on paper, as a share of what it is worth."""
+
+    live_trading: bool = False
+    """Whether bots may trade with real money, through ccxt (`openoutcry[live]`); see live_trading.md."""
+    live_url: str = ""
+    """REST address of the exchange for orders; empty: its own, or the sandbox's."""
+    live_stale_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """Live bots do not act upon trades that are older than this."""
+    live_send_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    """A live order that could not be sent for so long is not sent any more."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
@@ -213,6 +223,7 @@ def load(
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
     _check_trading(settings)
+    live_address(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -232,6 +243,26 @@ def _check_trading(settings: Settings) -> None:
     fee = settings.paper_fee
     if not (fee.is_finite() and 0 <= fee < 1):
         raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
+
+
+def live_address(settings: Settings) -> str:
+    """Return where live orders go, empty for the exchange's own address.
+
+    Prices of a sandbox and orders at the exchange would be a costly mistake, so the address of the
+    prices counts where none is given. Raises ConfigError where they point to different places.
+    """
+    if settings.live_url or not settings.live_trading:
+        return settings.live_url
+    real = [
+        (urlsplit(url).hostname or "").endswith(_BINANCE)
+        for url in (settings.binance_rest_url, settings.binance_ws_url)
+    ]
+    if any(real) and not all(real):
+        raise ConfigError(
+            "Configuration: one of binance_rest_url and binance_ws_url is Binance's own, the other is"
+            " not; say where orders go - at `live_url`"
+        )
+    return "" if all(real) else settings.binance_rest_url
 
 
 def paper_balances(texts: list[str]) -> dict[str, Decimal]:
@@ -311,6 +342,7 @@ def _known() -> str:
 
 
 _SHORTEST_SECRET = 32
+_BINANCE = (".binance.com", ".binance.vision")
 _AMOUNT = re.compile(r"\d{1,18}(\.\d{1,18})?")
 _KINDS = Settings.__annotations__
 _TEST_PREFIX = PREFIX + "TEST_"

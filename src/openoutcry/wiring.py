@@ -25,9 +25,11 @@ from openoutcry.errors import ConfigError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from openoutcry.adapters.postgres.pool import Pool
     from openoutcry.adapters.valkey.weight import SteadyBudget
     from openoutcry.adapters.venue_rest import VenueRest
     from openoutcry.services.importer import Progress
+    from openoutcry.services.live_orders import Exchange, LiveOrders
     from openoutcry.services.prices import Prices
 
 _LIKELY_NEW_SECONDS = 0.5
@@ -245,6 +247,7 @@ async def _trader(settings: Settings, stop: asyncio.Event) -> None:
             InstrumentReader(pool),
             valkey,
             TraderRules(settings.spread, settings.paper_fee),
+            live=await _live_orders(settings, pool),
         )
         connect = partial(dial, url, application_name="outcry publisher")
         counter = TradeCounter(TradeCounts(valkey), Recounts(valkey), connect)
@@ -264,6 +267,38 @@ async def _trader(settings: Settings, stop: asyncio.Event) -> None:
             )
             await trader.run(stop)
             await end(listening)
+
+
+async def _live_orders(
+    settings: Settings, pool: Pool
+) -> Callable[[Callable[[], None]], LiveOrders] | None:
+    """Return what makes the executor of live orders, None where live trading is off."""
+    if not settings.live_trading:
+        return None
+    from openoutcry.adapters.ccxt_exchange import CcxtExchange, has_ccxt
+    from openoutcry.adapters.postgres.trading_accounts import trading_epoch
+    from openoutcry.config import live_address
+    from openoutcry.services.accounts import secret_of
+    from openoutcry.services.exchange_keys import ExchangeKeys
+    from openoutcry.services.live_orders import LiveOrders, LiveRules
+
+    if not has_ccxt():
+        raise ConfigError("Live trading needs ccxt: pip install 'openoutcry[live]'.")
+    keys = ExchangeKeys(pool, partial(secret_of, pool, settings.secret_key))
+    url = live_address(settings)
+
+    async def opener(user_id: int, exchange: str) -> Exchange | None:
+        opened = await keys.open(user_id, exchange)
+        if opened is None:
+            return None
+        return await CcxtExchange.open(exchange, opened.key, opened.secret, url)
+
+    rules = LiveRules(
+        epoch=await trading_epoch(pool),
+        stale=settings.live_stale_seconds,
+        send=settings.live_send_seconds,
+    )
+    return partial(LiveOrders, opener, rules)
 
 
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:

@@ -59,6 +59,10 @@ class System:
     def hub_url(self) -> str:
         return f"ws://127.0.0.1:{self._settings.ws_port}"
 
+    @property
+    def sandbox_port(self) -> int:
+        return self._settings.sandbox_port
+
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that belongs to the system."""
         settings = to_environment(self._settings)

@@ -56,6 +56,7 @@ def towards_sandbox(settings: Settings) -> Settings:
         sandbox_state=state,
         binance_ws_url=f"ws://{host}:{settings.sandbox_ws_port}",
         binance_rest_url=f"http://{host}:{settings.sandbox_port}",
+        live_url=f"http://{host}:{settings.sandbox_port}",
     )
 
 

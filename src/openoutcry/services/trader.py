@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -31,9 +31,18 @@ from openoutcry.core.backoff import Backoff
 from openoutcry.core.frames import decode
 from openoutcry.core.intervals import MINUTE
 from openoutcry.core.keys import OUTBOX_WAKE, TRADER_WAKE, trades_channel
+from openoutcry.core.trading.engine import fold
 from openoutcry.core.trading.equity import sample
-from openoutcry.core.trading.events import Context, Trades
+from openoutcry.core.trading.events import (
+    Changes,
+    Context,
+    LastTrade,
+    PlaceOrder,
+    Report,
+    Trades,
+)
 from openoutcry.errors import FrameError, OutcryError
+from openoutcry.services.live_orders import LiveOrders, LiveStats
 from openoutcry.services.trader_account import NEVER, AtWork, batch_of
 from openoutcry.services.trader_tape import Tape, follows, read_on
 from openoutcry.services.trading_desk import market_of
@@ -47,6 +56,7 @@ SAVE_SECONDS: Final = 5.0
 _REST_SECONDS: Final = 0.2
 _ASIDE_SECONDS: Final = 60.0
 _PATIENCE: Final = 0.5
+_TRIES: Final = 5
 _TRADES: Final = trades_channel("")
 _PASSING: Final = (*OUTAGES, RedisError, OutcryError)
 
@@ -84,6 +94,8 @@ class Trader:
         instruments: InstrumentReader,
         valkey: Redis,
         rules: TraderRules,
+        *,
+        live: Callable[[Callable[[], None]], LiveOrders] | None = None,
     ) -> None:
         self.stats = TraderStats()
         self._connect = connect
@@ -100,6 +112,13 @@ class Trader:
         self._woken = asyncio.Event()
         self._context = Context(markets={})
         self._sampled = 0
+        self._claimed: dict[int, float] = {}
+        self._live = None if live is None else live(self._woken.set)
+
+    @property
+    def live(self) -> LiveOrders | None:
+        """The executor of live orders, None where live trading is off."""
+        return self._live
 
     # --- what is heard ----------------------------------------------------------------------------
 
@@ -138,7 +157,10 @@ class Trader:
                 log.warning("trader interrupted", reason=reason, in_seconds=round(delay, 2))
                 await _sleep(delay, stop)
             finally:
+                if self._live is not None:
+                    await self._live.close()
                 self._forget(list(self._work))
+                self._claimed.clear()
                 self.stats.shards = 0
                 if connection is not None:
                     connection.terminate()
@@ -156,6 +178,7 @@ class Trader:
                 look_at = now + LOOK_SECONDS
             await self._reload(connection, shards)
             await self._feed_all(connection)
+            await self._take_news(connection)
             if now >= save_at:
                 await self._save(connection, list(self._work))
                 save_at = now + SAVE_SECONDS
@@ -176,17 +199,25 @@ class Trader:
 
     async def _look_round(self, connection: asyncpg.Connection[Any], shards: TraderShards) -> None:
         """Have a fair share of the shards, and the present state of their busy accounts."""
+        before = time.time()
         fair = await shards.fair_share()
+        if self._live is not None:
+            self._live.proof = before  # whoever answers on this connection still holds its locks
         if surplus := shards.surplus(fair):
             leaving = [user for user in self._work if user % SHARDS in surplus]
             await self._save(connection, leaving)
             self._forget(leaving)
             await shards.release(surplus)
         await shards.claim(fair)
+        self._claimed = {
+            shard: self._claimed.get(shard, time.monotonic()) for shard in shards.owned
+        }
         known = {each.symbol: market_of(each) for each in await self._instruments.all()}
         if known != self._context.markets:
             rules = self._rules
-            self._context = Context(known, spread=rules.spread, fee_rate=rules.fee_rate)
+            self._context = Context(
+                known, spread=rules.spread, fee_rate=rules.fee_rate, live=self._live is not None
+            )
             for one in self._work.values():
                 one.context = self._context
         busy = await shards.busy()
@@ -217,10 +248,23 @@ class Trader:
         one = self._work[user] = AtWork(account, self._context)
         self._behind -= {key for key in self._behind if key[0] == user}
         self._behind |= {(user, symbol) for symbol in one.symbols()}
+        self._show(one)
+
+    def _show(self, one: AtWork, changes: Changes | None = None) -> None:
+        """Let the executor see an account as it is stored."""
+        if self._live is None:
+            return
+        user = one.account.user_id
+        since = self._claimed.get(user % SHARDS, time.monotonic())
+        requests = changes.requests if changes else ()
+        placed = [each.order.client_order_id for each in requests if isinstance(each, PlaceOrder)]
+        self._live.see(one.account, self._context.markets, since, placed)
 
     def _forget(self, users: list[int]) -> None:
         for user in users:
             self._work.pop(user, None)
+            if self._live is not None:
+                self._live.forget(user)
         self._behind -= {key for key in self._behind if key[0] in users}
 
     # --- trades -----------------------------------------------------------------------------------
@@ -270,13 +314,9 @@ class Trader:
         """Fold trades into an account and commit what that changes."""
         self.stats.folds += 1
         try:
-            changes = one.feed(trades)
-        except Exception:
-            # A fault in a strategy is one account's, and must not stop the others.
-            self.stats.faults += 1
-            log.exception("an account cannot be folded", user_id=user, symbol=trades.symbol)
-            self._aside[user] = time.monotonic() + _ASIDE_SECONDS
-            self._forget([user])
+            changes = one.feed(trades, self._today())
+        except Exception:  # noqa: BLE001 - one account's fault must not stop the others
+            self._set_aside(user, trades.symbol)
             return
         if changes is None:
             return
@@ -287,9 +327,75 @@ class Trader:
             await self._load(connection, user)
             return
         one.keep(changes, committed.version, trades.symbol, int(trades.ids[-1]))
+        self._show(one, changes)
         self.stats.commits += 1
         self.stats.fills += len(changes.fills)
         await self._wake_publisher()
+
+    def _set_aside(self, user: int, symbol: str) -> None:
+        self.stats.faults += 1
+        log.error("an account cannot be folded", user_id=user, symbol=symbol, exc_info=True)
+        self._aside[user] = time.monotonic() + _ASIDE_SECONDS
+        self._forget([user])
+
+    def _today(self) -> Context:
+        """Return the context in which live bots take old trades as seen."""
+        if self._live is None:
+            return self._context
+        stale = time.time_ns() // 1000 - round(self._live.rules.stale * 1_000_000)
+        return structs.replace(self._context, stale_before=stale)
+
+    # --- news of live exchanges -------------------------------------------------------------------
+
+    async def _take_news(self, connection: asyncpg.Connection[Any]) -> None:
+        """Fold what exchanges tell of orders, and commit it."""
+        for news in self._live.take() if self._live is not None else ():
+            try:
+                for _ in range(_TRIES):
+                    if await self._take_report(connection, news.user_id, news.report):
+                        break
+            finally:
+                if not news.taken.done():
+                    news.taken.set_result(None)
+
+    async def _take_report(
+        self, connection: asyncpg.Connection[Any], user: int, report: Report
+    ) -> bool:
+        """Fold one report; False if somebody else has changed the account meanwhile."""
+        one = self._work.get(user)
+        order = None if one is None else one.account.orders.get(report.client_order_id)
+        if one is None or order is None or not self._can_answer(order.symbol, report):
+            return True
+        one.settle()
+        _, price = self._prices.get(order.symbol, (0, None))
+        last = {} if price is None else {order.symbol: LastTrade(0, price)}
+        try:
+            changes = fold(one.account, report, structs.replace(self._context, last=last))
+        except Exception:  # noqa: BLE001 - as above
+            self._set_aside(user, order.symbol)
+            return True
+        if not changes.must_be_stored:
+            return True
+        committed = await commit(connection, user, one.account.version, changes)
+        if committed is None:
+            self.stats.conflicts += 1
+            await self._load(connection, user)
+            return False
+        one.keep_report(changes, committed.version)
+        self._show(one, changes)
+        self.stats.commits += 1
+        self.stats.fills += len(changes.fills)
+        await self._wake_publisher()
+        return True
+
+    def _can_answer(self, symbol: str, report: Report) -> bool:
+        """Return whether a bot may decide what follows from a report.
+
+        What it says is as old as the execution, or the newest trade: one of them has to be of now. If
+        not, the report is left, and comes again with the next look at the exchange.
+        """
+        newest = max(report.time, self._prices.get(symbol, (0, None))[0])
+        return not report.quantity or newest >= self._today().stale_before
 
     async def _wake_publisher(self) -> None:
         try:
@@ -333,7 +439,9 @@ class Trader:
 def figures(trader: Trader) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
     """Return counters and gauges for the status board."""
     stats = trader.stats
+    live = LiveStats() if trader.live is None else trader.live.stats
     counters: dict[str, float] = {
+        **{f"live_{name}": count for name, count in structs.asdict(live).items()},
         "tape_trades": stats.trades,
         "folds": stats.folds,
         "commits": stats.commits,

@@ -89,8 +89,10 @@ class AtWork:
         self._skip(batch.trades, batch.last)
         return True
 
-    def feed(self, trades: Trades) -> Changes | None:
+    def feed(self, trades: Trades, context: Context | None = None) -> Changes | None:
         """Fold trades; return what has to be stored now, None if nothing has.
+
+        `context` is what the fold is told this time, if it is not what it is told otherwise.
 
         The account is only moved on by `keep`, once that is stored: until then it is as before.
         """
@@ -101,7 +103,7 @@ class AtWork:
         if self._calm(trades).first_outside(trades.prices, trades.times, 0) < 0:
             self._skip(trades, last)
             return None
-        changes = fold(self.account, trades, self.context)
+        changes = fold(self.account, trades, context or self.context)
         if changes.must_be_stored:
             return changes
         self.account = changes.account
@@ -120,13 +122,22 @@ class AtWork:
         self._quiet.clear()
         self._moved(symbol, last)
 
+    def keep_report(self, changes: Changes, version: int) -> None:
+        """Take over what was stored of a report."""
+        self.account = structs.replace(changes.account, version=version)
+        self._quiet.clear()
+
     def to_save(self) -> Changes:
         """Return how far the bots have read, to be stored without telling anybody."""
+        self.settle()
+        return Changes(self.account, touched=tuple(self.account.bots))
+
+    def settle(self) -> None:
+        """Let the bots take note of what was passed over."""
         for symbol, trades in self._skipped.items():
             self.account = fold(self.account, trades.part(-1), self.context).account
             self._quiet.pop(symbol, None)
         self._skipped.clear()
-        return Changes(self.account, touched=tuple(self.account.bots))
 
     def saved(self, version: int) -> None:
         """Note that it was stored."""

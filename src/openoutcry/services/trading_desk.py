@@ -43,13 +43,14 @@ _PATIENCE: Final = 0.5
 class DeskRules(Struct, frozen=True):
     """What trading on paper starts with and costs; `fee_rate` and `spread` are shares of the price.
 
-    `currency` is what sums are reported in.
+    `currency` is what sums are reported in. `live`: whether bots may trade on real exchanges.
     """
 
     paper_balances: Mapping[str, Decimal]
     currency: str = "USDT"
     fee_rate: Decimal = Decimal("0.001")
     spread: Decimal = Decimal("0.001")
+    live: bool = False
 
 
 def market_of(instrument: Instrument) -> Market:
@@ -121,6 +122,7 @@ class TradingDesk:
             spread=self._rules.spread,
             fee_rate=self._rules.fee_rate,
             last=await self.last_trades(set(symbols)) if symbols else {},
+            live=self._rules.live,
         )
 
     async def tell(

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from openoutcry.adapters.postgres.pool import Connection, unavailable
+from openoutcry.adapters.postgres.pool import Connection, Pool, fetch_value, unavailable
 from openoutcry.adapters.postgres.trading_rows import BOT_COLUMNS, ORDER_COLUMNS, bot_of, order_of
 from openoutcry.errors import NotFoundError
 from openoutcry.trading import Account, Balance
@@ -27,6 +27,7 @@ OPEN_ORDERS: Final = f"""
 SELECT {", ".join(ORDER_COLUMNS)} FROM orders
 WHERE user_id = $1 AND status IN ('PENDING', 'PARTIALLY_FILLED') ORDER BY id
 """
+EPOCH: Final = "SELECT epoch FROM trading_epoch"
 BOT_ID: Final = "SELECT nextval(pg_get_serial_sequence('bots', 'id'))"
 
 
@@ -81,3 +82,8 @@ async def next_bot_id(connection: Connection) -> int:
     """Return an id that no bot has had and none will have. Raises StoreUnavailableError."""
     with unavailable():
         return int(await connection.fetchval(BOT_ID))
+
+
+async def trading_epoch(pool: Pool) -> str:
+    """Return the name of this database's trading. Raises StoreUnavailableError."""
+    return str(await fetch_value(pool, EPOCH))

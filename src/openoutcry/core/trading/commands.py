@@ -9,6 +9,7 @@ from msgspec import structs
 from openoutcry.core.prices import plain_text
 from openoutcry.core.trading.amounts import share_down
 from openoutcry.core.trading.events import (
+    LIVE_EXCHANGES,
     PAPER,
     BotAction,
     BotCommand,
@@ -74,8 +75,14 @@ def _frame_problems(bot: Bot, context: Context) -> list[str]:
     found = []
     if not 1 <= len(bot.name.strip()) <= _LONGEST_NAME:
         found.append(f"name must have 1 to {_LONGEST_NAME} characters.")
-    if bot.exchange != PAPER and not context.live:
-        found.append("exchange must be paper: live trading is off here.")
+    if bot.exchange not in (PAPER, *LIVE_EXCHANGES):
+        choices = ", ".join((PAPER, *LIVE_EXCHANGES))
+        found.append(f"exchange must be one of {choices}, not {bot.exchange[:40]}.")
+    elif bot.exchange != PAPER and not context.live:
+        found.append(
+            "exchange must be paper: live trading is off here. To switch it on, install"
+            " openoutcry[live] and set OUTCRY_LIVE_TRADING=1 for the API and the trader."
+        )
     if bot.leverage < 1 or bot.leverage > _MOST_LEVERAGE:
         found.append(f"leverage must be between 1 and {_MOST_LEVERAGE}, not {bot.leverage:f}.")
     elif bot.leverage != 1 and bot.exchange != PAPER:

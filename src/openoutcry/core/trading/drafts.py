@@ -32,6 +32,7 @@ _FIELDS: Final = (
     "parameters",
     "limits",
     "leverage",
+    "live",
 )
 
 
@@ -58,6 +59,7 @@ class Draft(Struct, frozen=True):
     parameters: dict[str, Any] | None = None
     limits: Limits | None = None
     leverage: Decimal | None = None
+    live: bool | None = None
 
 
 def read_draft(body: Mapping[str, Any], strategy: str | None = None) -> Draft:
@@ -83,6 +85,7 @@ def read_draft(body: Mapping[str, Any], strategy: str | None = None) -> Draft:
         parameters=_parameters(body, body.get("strategy") or strategy or "scalper"),
         limits=limits,
         leverage=leverage,
+        live=body.get("live"),
     )
 
 
@@ -99,6 +102,8 @@ def _form_problems(body: Mapping[str, Any]) -> list[str]:
     problems += [
         f"{name} must be an object." for name in objects if not _is(body.get(name), Mapping)
     ]
+    if not _is(body.get("live"), bool):
+        problems.append("live must be true or false.")
     status = body.get("status")
     if isinstance(status, str) and status not in (BotStatus.ACTIVE, BotStatus.STOPPED):
         problems.append(f"status must be ACTIVE or STOPPED, not {status}.")
@@ -141,11 +146,13 @@ def new_bot(draft: Draft, bot_id: int, time: int) -> Bot:
         raise BadRequestError("ticker is missing, such as BTCUSDT.")
     if strategy not in STRATEGIES:
         raise BadRequestError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy}.")
+    exchange = draft.exchange or "paper"
+    check_live(exchange, live=draft.live)
     return Bot(
         id=bot_id,
         name=draft.name or f"{strategy} {draft.ticker}",
         strategy=strategy,
-        exchange=draft.exchange or "paper",
+        exchange=exchange,
         symbol=draft.ticker,
         status=draft.status or BotStatus.STOPPED,
         parameters=draft.parameters or {},
@@ -154,3 +161,17 @@ def new_bot(draft: Draft, bot_id: int, time: int) -> Bot:
         created_at=time,
         updated_at=time,
     )
+
+
+def check_live(exchange: str, *, live: bool | None) -> None:
+    """Refuse a bot with real money that is not said to be one, and the reverse.
+
+    Raises BadRequestError.
+    """
+    if exchange != "paper" and not live:
+        raise BadRequestError(
+            f'A bot on {exchange[:40]} trades with real money: say that it is meant with "live": true,'
+            " or leave exchange out to trade on paper."
+        )
+    if exchange == "paper" and live:
+        raise BadRequestError('"live" is true, but exchange is paper; name the exchange.')

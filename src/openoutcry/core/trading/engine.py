@@ -143,6 +143,10 @@ def _fold_trades(account: Account, trades: Trades, context: Context) -> Changes:
     }
     if not watched:
         return Changes(account)
+    newest = int(trades.times.max())
+    for bot_id in [one for one in watched if _too_old(work.bots[one], newest, context)]:
+        del watched[bot_id]
+        _note_seen(work, bot_id, last)
     _renew(work, watched, watched, scale)
     at = 0
     while True:
@@ -200,8 +204,14 @@ def _step(work: Work, watched: dict[int, Quiet], tick: Tick, scaled: int) -> lis
     for bot_id in met:
         _close_if_forced(work, bot_id, tick)
     for bot_id in met:
-        decide(work, bot_id, tick)
+        if not _too_old(work.bots[bot_id], tick.time, work.context):
+            decide(work, bot_id, tick)
     return met
+
+
+def _too_old(bot: Bot, time: int, context: Context) -> bool:
+    """Return whether a trade is no price to trade real money at."""
+    return bot.exchange != PAPER and time < context.stale_before
 
 
 def _is_news(bot: Bot, tick: Tick) -> bool:
@@ -242,6 +252,8 @@ def decide(work: Work, bot_id: int, tick: Tick) -> None:
     filled = tuple(work.filled.pop(bot_id, ()))
     bot = work.bots[bot_id]
     if bot.status is not BotStatus.ACTIVE:
+        return
+    if bot.exchange != PAPER and not work.context.live:
         return
     rests = rests_until(bot)
     if rests is not None:

@@ -181,7 +181,8 @@ class Context(Struct, frozen=True):
 
     `spread` is a quote's distance from the trade on each side, `fee_rate` a fill's fee, both as
     shares of the price (0.001 is 0.1 %). `last`: the newest stored trade of each symbol; a bot that
-    is started takes the tape from there. `live`: whether bots may trade on real exchanges.
+    is started takes the tape from there. `live`: whether bots may trade on real exchanges; those that do
+    take trades of before `stale_before` (µs) as seen, and decide nothing at such prices.
     `use_bands`: ask every bot at every trade if False; the result is the same. `memo` saves time
     when one context serves many folds.
     """
@@ -191,6 +192,7 @@ class Context(Struct, frozen=True):
     fee_rate: Decimal = Decimal("0.001")
     last: Mapping[str, LastTrade] = {}
     live: bool = False
+    stale_before: int = 0
     use_bands: bool = True
     memo: Memo = field(default_factory=Memo)
 

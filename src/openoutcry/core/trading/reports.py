@@ -14,7 +14,7 @@ from openoutcry.trading import ZERO, BotStatus, Fill, LogLevel, Order, OrderStat
 
 
 def take(work: Work, report: Report) -> Tick | None:
-    """Take a report in; return a tick to decide at if it has told something, else None.
+    """Take a report in; return a tick to decide at if it has told of a fill, else None.
 
     A report tells sums, so one that is told twice changes nothing; one that tells less than an
     earlier one is late, and its sums are left alone. Live fills change no paper balance.
@@ -30,7 +30,6 @@ def take(work: Work, report: Report) -> Tick | None:
     told = _fill(work, order, report)
     order = work.orders.get(report.client_order_id, order)
     if report.client_order_id in work.orders and report.status is not ReportStatus.OPEN:
-        told = True
         _end(work, order, report)
     return _tick(work, order, report) if told else None
 
@@ -62,11 +61,12 @@ def _fill(work: Work, order: Order, report: Report) -> bool:
 
 def _end(work: Work, order: Order, report: Report) -> None:
     """The order is over at the exchange before it was filled whole."""
-    reason = report.reason or f"The exchange says that the order is {report.status.value}."
+    said = f"The exchange says that the order is {report.status.value}."
+    reason = order.withdrawn or report.reason or said
     rejected = report.status is ReportStatus.REJECTED and order.status is OrderStatus.PENDING
     work.drop(order, reason, report.time, OrderEvent.FAIL if rejected else OrderEvent.CANCEL)
     bot = work.bots[order.bot_id]
-    if bot.status is BotStatus.ACTIVE:
+    if bot.status is BotStatus.ACTIVE and order.withdrawn is None:
         # Whoever ended it did so for a reason: placing the same order again at once would be wrong.
         status = BotStatus.ERROR if rejected else BotStatus.STOPPED
         work.stop(bot.id, status, reason, report.time)
@@ -76,6 +76,6 @@ def _end(work: Work, order: Order, report: Report) -> None:
 
 def _tick(work: Work, order: Order, report: Report) -> Tick:
     last = work.context.last.get(order.symbol)
-    price = order.price or order.filled_quote if last is None else last.price
+    price = share_down(order.filled_quote, order.filled_quantity) if last is None else last.price
     margin = price * work.context.spread
     return Tick(0, price, ZERO, price - margin, price + margin, report.time)

@@ -262,14 +262,18 @@ class Work:
         self.put_order(orders.move(order, event, time, reason))
 
     def cancel(self, order: Order, reason: str, time: int) -> None:
-        """Cancel an order; a live exchange is asked to, and the order is open until it has."""
+        """Cancel an order; a live exchange is asked to, and the order is open until it has.
+
+        That it is asked, and why, is kept with the order: it must not be forgotten.
+        """
         exchange = self.bots[order.bot_id].exchange
         if exchange == PAPER:
             self.drop(order, reason, time)
             return
-        request = CancelOrder(exchange, order)
-        if request not in self._requests:
-            self._requests.append(request)
+        if order.withdrawn is None:
+            withdrawn = structs.replace(order, withdrawn=reason, updated_at=time)
+            self.put_order(withdrawn)
+            self._requests.append(CancelOrder(exchange, withdrawn))
 
     def stop(self, bot_id: int, status: BotStatus, reason: str, time: int) -> None:
         """Stop a bot and cancel its open orders."""

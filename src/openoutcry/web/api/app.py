@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Scope
 from redis.asyncio import Redis
 
+from openoutcry.adapters.ccxt_exchange import has_ccxt
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
@@ -163,6 +164,7 @@ def _desk_rules(settings: Settings) -> DeskRules:
         currency=next(iter(balances)),
         fee_rate=settings.paper_fee,
         spread=settings.spread,
+        live=settings.live_trading and has_ccxt(),
     )
 
 

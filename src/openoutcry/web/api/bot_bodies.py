@@ -36,6 +36,9 @@ class NewBotBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Name | None = None
     strategy: str = "scalper"
     exchange: str = "paper"
+    live: Annotated[
+        bool, Meta(description="Has to be true with any exchange but paper: real money.")
+    ] = False
     status: Annotated[str, Meta(description="ACTIVE or STOPPED.")] = "STOPPED"
     parameters: dict[str, Any] = {}
     limits: LimitsDraft | None = None
@@ -53,6 +56,9 @@ class EditBotBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     name: Name | None = None
     status: Annotated[str | None, Meta(description="ACTIVE or STOPPED.")] = None
+    live: Annotated[
+        bool | None, Meta(description="Has to be true to clone a bot that trades real money.")
+    ] = None
     parameters: dict[str, Any] | None = None
     limits: LimitsDraft | None = None
     leverage: Amount | None = None

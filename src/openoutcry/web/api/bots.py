@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from openoutcry.adapters.postgres import trading_reader
 from openoutcry.adapters.postgres.pool import Pool
-from openoutcry.core.trading.drafts import Draft, new_bot, read_draft
+from openoutcry.core.trading.drafts import Draft, check_live, new_bot, read_draft
 from openoutcry.core.trading.events import BotAction, BotCommand, Event
 from openoutcry.core.trading.wire import BotBody, GoneBody, bot_body
 from openoutcry.errors import BadRequestError
@@ -306,6 +306,7 @@ async def _edit(
 def _cloned(bot: Bot, body: dict[str, Any]) -> Bot:
     ticker = body.get("ticker", bot.symbol)
     draft: Draft = edited(structs.replace(bot, symbol=str(ticker).upper()), body, whole=False)
+    check_live(bot.exchange, live=draft.live)
     now = now_us()
     return Bot(
         id=0,
