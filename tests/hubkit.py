@@ -165,7 +165,7 @@ class Talk:
 
     async def next(self) -> Any:
         """Return the next message."""
-        return json.loads(await self.socket.receive_str(timeout=5))
+        return json.loads(await self.socket.receive_str(timeout=20))
 
     async def until(self, type_: str) -> Any:
         """Return the next message of a type."""

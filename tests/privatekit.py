@@ -24,6 +24,7 @@ from openoutcry.adapters.valkey.user_history import UserHistory
 from openoutcry.core.user_messages import Position
 from openoutcry.model import Scope, User
 from openoutcry.services.publisher import Publisher
+from openoutcry.web.hub import guard, private
 from openoutcry.web.hub.server import Accounts
 from openoutcry.web.hub.sources import ValkeyBus
 from outboxkit import commit, epoch_of
@@ -116,9 +117,15 @@ class Floor:
 
 @pytest.fixture
 async def floor(
-    database_url: str, valkey: Redis, valkey_url: str, start_hub: StartHub
+    database_url: str,
+    valkey: Redis,
+    valkey_url: str,
+    start_hub: StartHub,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Floor]:
-    """A floor whose publisher runs."""
+    """A floor whose publisher runs. Patience is for machines that do much else."""
+    monkeypatch.setattr(private, "OPEN_SECONDS", 30.0)
+    monkeypatch.setattr(guard, "PATIENCE_SECONDS", 30.0)
     pool = await open_pool(database_url, application_name="test")
     floor = Floor(pool, valkey, valkey_url, start_hub)
 

@@ -14,6 +14,7 @@ import typer
 from openoutcry.commands.account_words import key, user
 from openoutcry.commands.errors import exit_on_error
 from openoutcry.commands.options import DataDir, overrides
+from openoutcry.commands.stats_words import stats
 
 app = typer.Typer(
     name="outcry",
@@ -28,6 +29,7 @@ config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The sett
 app.add_typer(db, name="db")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
+app.add_typer(stats, name="stats")
 app.add_typer(config, name="config", hidden=True)
 
 Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCUSDT.")]

@@ -56,6 +56,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_market_data: bool = True
     """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
 
+    public_origins: list[str] = field(default_factory=list)
+    """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
+    public_requests: Positive = 120
+    """Requests a minute that one address may make at `/api/public`, all processes together."""
+
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""
     secret_key: str = ""

@@ -42,7 +42,7 @@ class System:
             self.kill(role, signal.SIGTERM)
         for process in self._processes.values():
             try:
-                process.wait(5)
+                process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
         await self.engines.stop()
@@ -54,6 +54,10 @@ class System:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._settings.port}"
+
+    @property
+    def hub_url(self) -> str:
+        return f"ws://127.0.0.1:{self._settings.ws_port}"
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that belongs to the system."""

@@ -162,7 +162,7 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         *("/candles", "/api/v1/config", "/api/v1/gaps", "/api/v1/status"),
         *("/health/live", "/health/ready", "/metrics", "/api/v1/markets"),
         *("/api/prices/aggregated", "/api/prices/symbol/{symbol}"),
-        "/api/admin/price-cache-stats",
+        *("/api/admin/price-cache-stats", "/api/public/stats/trades"),
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
         *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}", "/api/v1/auth/sign-up"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 from privatekit import Floor, Tab, close_code
 
@@ -25,7 +26,8 @@ async def test_a_client_moves_between_hubs(
             await asyncio.sleep(random.uniform(0, 0.02))
 
     working = asyncio.create_task(work())
-    moves, known, offset, epoch = 0, [], -1, ""
+    known: list[Any] = []
+    moves, offset, epoch = 0, -1, ""
     while offset < 300:
         async with hubs[moves % 2].talk(headers={"X-API-Key": token}) as talk:
             tab = Tab(talk)

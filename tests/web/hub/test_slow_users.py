@@ -38,7 +38,7 @@ async def _read_all(stuck: socket.socket) -> bytes:
 
 def _texts(read: bytes) -> tuple[list[Any], int | None]:
     """Return the JSON messages of a stream of frames, and the close code."""
-    at, messages = read.index(b"\r\n\r\n") + 4, []
+    at, messages = read.index(b"\r\n\r\n") + 4, list[Any]()
     while at < len(read):
         kind, size, start = read[at] & 15, read[at + 1], at + 2
         if size == 126:

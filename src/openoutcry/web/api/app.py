@@ -16,6 +16,7 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.sparklines import Sparklines
 from openoutcry.adapters.valkey.price_board import PriceBoard
+from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings, paper_balances
@@ -34,6 +35,7 @@ from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
+from openoutcry.services.trade_stats import KnownStats
 from openoutcry.services.trading_desk import DeskRules, TradingDesk
 from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.access import access_dependencies, say_who_may
@@ -49,6 +51,7 @@ from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.hot import serve_hot
+from openoutcry.web.api.limit import limit_requests
 from openoutcry.web.api.live import Live
 from openoutcry.web.api.markets import MarketsBody, market_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
@@ -56,12 +59,14 @@ from openoutcry.web.api.openapi import openapi_config
 from openoutcry.web.api.orders import order_routes
 from openoutcry.web.api.portfolio import portfolio_routes
 from openoutcry.web.api.prices import AGGREGATED, Aggregated, price_routes
+from openoutcry.web.api.public import TRADES, PublicStats, public_routes
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.strategies import strategy_routes
 from openoutcry.web.api.system import system_routes
 from openoutcry.web.api.udf import udf_routes
 from openoutcry.web.api.users import user_routes
+from openoutcry.web.api.widget import widget_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -92,6 +97,7 @@ def create_app(
     instruments = InstrumentReader(pool, ttl)
     pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
+    stats = PublicStats(KnownStats(TradeCounts(valkey)))
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
     events, passwords = AccountEvents(), Passwords()
@@ -112,11 +118,13 @@ def create_app(
             *udf_routes(instruments, pages, live.time, settings.venue),
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
+            *public_routes(stats),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
             *trading_routes(pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings))),
+            *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
         ],
         dependencies=access_dependencies(identities, WrongKeys(limits, events), trusted),
@@ -127,8 +135,10 @@ def create_app(
         before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
-    ready = serve_hot(app, {AGGREGATED: aggregated.hot})
-    return instrument(allow_origins(ready, settings.allowed_origins), metrics)
+    ready = serve_hot(app, {AGGREGATED: aggregated.hot, TRADES: stats.hot})
+    limited = limit_requests(ready, live.limits, trusted)
+    open_to = allow_origins(limited, settings.allowed_origins, settings.public_origins)
+    return instrument(open_to, metrics)
 
 
 def trading_routes(pool: Pool, desk: TradingDesk) -> list[HTTPRouteHandler]:

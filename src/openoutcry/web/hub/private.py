@@ -248,7 +248,10 @@ class Private:
         self.holes += 1
         log.info("hub.hole", user=feed.user_id, told=told, heard=at)
         self._lose_place(feed, self._catch_up)
-        feed.held.append((at, data))
+        if told is not None and at.epoch == told.epoch:
+            feed.held.append((at, data))
+        # One of another epoch was committed before it was heard, so what is read now has it; or it
+        # is of a database that is no more.
 
     def _tell(self, feed: UserFeed, at: Position, frame: bytes) -> None:
         feed.at = at
@@ -311,9 +314,10 @@ class Private:
         """Tell what was missed, or give everybody a snapshot."""
         told = feed.at
         place = await self._place(feed.user_id)
-        if told is None or place.epoch != told.epoch or place.offset < told.offset:
+        if told is None or place.epoch != told.epoch:
             await self._renew(feed)
             return
+        # A snapshot may have brought us further than anything that was published.
         found = await self._between(feed, told.offset + 1, place)
         if found is None:
             await self._renew(feed)
