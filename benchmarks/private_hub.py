@@ -231,7 +231,7 @@ async def measure(options: argparse.Namespace) -> None:
             await asyncio.gather(
                 *(
                     picows.ws_connect(
-                        lambda key=keys[1 + (number + more) // TABS]: Reader(book, key),  # type: ignore[misc]
+                        lambda key=keys[1 + (number + more) // TABS]: Reader(book, key),
                         f"ws://127.0.0.1:{port}{PATH}",
                     )
                     for more in range(min(50, readers - number))
