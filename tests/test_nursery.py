@@ -60,7 +60,7 @@ async def test_a_role_lives_and_ends(nest: Nest) -> None:
     assert process.ppid() == nest.nursery.pid
     assert os.getsid(ward.pid) == ward.pid
     os.kill(ward.pid, signal.SIGTERM)
-    assert await asyncio.wait_for(ward.wait(), 10) == 0
+    assert await asyncio.wait_for(ward.wait(), 30) == 0
 
 
 async def test_a_refusal_is_told(nest: Nest) -> None:
@@ -75,7 +75,7 @@ async def test_a_dead_role_leaves_the_nursery(nest: Nest) -> None:
     ward = await nest.serving()
     nursery = nest.nursery.pid
     os.kill(ward.pid, signal.SIGKILL)
-    assert await asyncio.wait_for(ward.wait(), 10) == -9
+    assert await asyncio.wait_for(ward.wait(), 30) == -9
     again = await nest.serving()
     assert nest.nursery.pid == nursery
     assert again.pid != ward.pid
@@ -100,7 +100,7 @@ async def test_a_dead_nursery_is_replaced(nest: Nest) -> None:
     first = nest.nursery.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    assert await asyncio.wait_for(ward.wait(), 10) == -9
+    assert await asyncio.wait_for(ward.wait(), 30) == -9
     again = await nest.serving()
     assert nest.nursery.pid not in {None, first}
     assert again.returncode is None
@@ -112,7 +112,7 @@ async def test_a_nursery_that_cannot_be(nest: Nest, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EngineError, match="nursery"):
-        await asyncio.wait_for(nest.start("sandbox"), 10)
+        await asyncio.wait_for(nest.start("sandbox"), 30)
 
 
 def _open_files(pid: int) -> list[str]:

@@ -9,6 +9,7 @@ import asyncpg
 from msgspec import structs
 
 from accounts import make_user
+from market import COLUMNS, add_instrument
 from openoutcry.adapters.postgres import trading_accounts, trading_commit
 from openoutcry.adapters.postgres.pool import connection
 from openoutcry.core.trading.drafts import new_bot, read_draft
@@ -101,3 +102,20 @@ async def everything(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
         table: [tuple(row) for row in await pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
         for table in TABLES
     }
+
+
+async def list_market(pool: asyncpg.Pool, price: int = 1000) -> int:
+    """Add BTCUSDT with one trade, id 100, at this price; return the instrument's id."""
+    number = await add_instrument(pool, "BTCUSDT", "BTC")
+    await pool.execute("SELECT outcry_make_room('trades', $1, $1)", NOW)
+    await pool.execute(
+        "INSERT INTO trades VALUES ($1, $2, $2, 100, $3, 1, 1)", number, NOW, Decimal(price)
+    )
+    await pool.execute(
+        f"INSERT INTO candles_30s ({', '.join(COLUMNS)})"
+        " VALUES ($1, $2, $3, $3, $3, $3, 1, $3, 1, 1, $3, 100, 100)",
+        number,
+        NOW,
+        Decimal(price),
+    )
+    return number

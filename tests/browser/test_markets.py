@@ -17,7 +17,7 @@ from browser.standin import StandIn
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 PHONE = (375, 812)
 NARROWEST = (320, 640)
 MANY = 3_000

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from privatekit import Floor
 
 from accounts import PASSWORD
 from openoutcry.adapters.postgres.sessions import end_sessions
@@ -25,6 +24,7 @@ from openoutcry.client import (
     SignInError,
     stream,
 )
+from privatekit import Floor
 
 pytest_plugins = ["hubkit", "privatekit"]
 QUICK = (0.1, 0.5)

@@ -111,7 +111,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
     async def ready() -> bool:
         async with listening(found.hub, "/ws/btcusdt@trade") as client:
-            heard = json.loads(await client.receive_str(timeout=5))
+            heard = json.loads(await client.receive_str(timeout=30))
         return bool(heard and system.get("/api/v3/exchangeInfo")["symbols"])
 
     try:
@@ -382,7 +382,7 @@ async def test_a_restarted_hub(running: Running) -> None:
             assert json.loads(await client.receive_str())["stream"] == "!serverShutdown"
             assert (await client.receive()).type is aiohttp.WSMsgType.CLOSE
             assert client.close_code == 3001
-        system._processes["hub"].wait(10)
+        system._processes["hub"].wait(30)
         system.start("hub")
 
         async def back() -> Any:

@@ -20,6 +20,8 @@ from .audit import assert_whole, candle_differences
 from .screen import Screen, chromium, screen
 from .system import ALL_ROLES, System, eventually
 
+expect.set_options(timeout=30_000)
+
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 RATE = float(os.environ.get("OUTCRY_TEST_CHAOS_RATE", "5000"))
 PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "4"))

@@ -17,6 +17,8 @@ from .screen import chromium, screen
 from .system import ALL_ROLES, System, eventually
 from .test_chaos import settings_for
 
+expect.set_options(timeout=30_000)
+
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
 

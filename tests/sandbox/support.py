@@ -85,7 +85,7 @@ class Sandbox:
 async def messages(socket: aiohttp.ClientWebSocketResponse, number: int) -> list[Any]:
     """Return the next messages' JSON, pings left out. Raises TimeoutError after ten seconds."""
     found: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(found) < number:
             message = await socket.receive()
             if message.type == aiohttp.WSMsgType.PING:

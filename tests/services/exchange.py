@@ -187,7 +187,7 @@ async def working(work: Any) -> AsyncIterator[None]:
         assert not task.done(), task
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
 
 
 def _print(row: dict[str, Any]) -> Print:

@@ -119,7 +119,7 @@ async def announcing(announcer: Announcer) -> AsyncIterator[None]:
         assert not task.done(), task
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
 
 
 @asynccontextmanager

@@ -203,6 +203,6 @@ async def test_nothing_is_asked_while_another_process_owns_the_shards(
     task = asyncio.create_task(make(venue).run(stop, lambda: False))
     await asyncio.sleep(0.2)
     stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     assert venue.rest.asked == []
     assert not await is_done(db)

@@ -111,7 +111,7 @@ async def test_it_is_done_at_once_and_stops_at_once(
 
         await until(kept)
         stop.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
     today = dt.datetime.fromtimestamp(time.time(), dt.UTC)
     assert f"{today:%Y%m%d}" in await days(db, "trades")
     assert refused
@@ -119,7 +119,7 @@ async def test_it_is_done_at_once_and_stops_at_once(
     task = asyncio.create_task(maintain(lambda: asyncpg.connect(database_url), KEEP, stop))
     await asyncio.sleep(0.2)
     stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
 
 
 async def test_a_recorder_outlives_retention(
@@ -150,7 +150,7 @@ async def test_a_recorder_outlives_retention(
     await tape.put(valkey, frame_of([Print(1, 2, NOW + 1)]))
     await until(lambda: tape.drained(valkey))
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 30)
     assert await tape.stored(db) == [(1, 2)]
     assert await db.fetchval("SELECT trades FROM candles_1d") == 2
     assert recorder.stats.dead_letters == 0

@@ -274,7 +274,7 @@ async def test_side_streams_wait_for_the_trades(venue: Venue, valkey: Redis) -> 
 
     await until(connected)
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 30)
 
 
 async def test_the_sandbox_tells_tickers_and_books(valkey: Redis) -> None:

@@ -36,7 +36,7 @@ async def test_report_appears_expires_and_goes(valkey: Redis) -> None:
     assert status.gauges == gauges | {"trades_per_second": 0.0}
     assert 0 < await valkey.ttl(f"status:feed:{status.instance}") <= 5
     stop.set()
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, 30)
     assert await read_statuses(valkey) == []
 
 
@@ -48,7 +48,7 @@ async def test_report_outlives_valkey() -> None:
     await asyncio.sleep(0.3)
     assert not task.done()
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 30)
     await valkey.aclose()
 
 

@@ -183,6 +183,14 @@ async def test_tickers_for_one_several_and_all() -> None:
     assert (await call("avgPrice", symbol="BTCUSDT"))[1]["price"] == "10.50000000"
 
 
+async def test_depth_is_the_best_level() -> None:
+    """One level a side, in Binance's shape; a limit that makes no sense is refused."""
+    depth = (await call("depth", symbol="BTCUSDT"))[1]
+    assert [price for price, _ in depth["asks"]] == ["61837.64000000"]
+    assert len(depth["bids"]) == 1
+    assert (await call("depth", symbol="BTCUSDT", limit="0"))[1]["code"] == -1130
+
+
 async def test_rolling_windows_start_on_a_minute() -> None:
     """`/ticker` counts back from the whole minute, `/ticker/24hr` from now."""
     market = Market()

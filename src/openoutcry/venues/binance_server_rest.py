@@ -127,6 +127,7 @@ _WEIGHTS: Final = {
     "historicalTrades": 25,
     "aggTrades": 4,
     "avgPrice": 2,
+    "depth": 5,
 }
 
 
@@ -262,6 +263,13 @@ async def _book(market: MarketData, query: Query) -> Any:
     return _one_or_all([shapes.book_row(name, book) for name, book in books.items()], query)
 
 
+async def _depth(market: MarketData, query: Query) -> Any:
+    symbol = await _symbol(market, query)
+    query.limit()
+    books = await market.books([symbol])
+    return shapes.depth(books.get(symbol))
+
+
 def _one_or_all(rows: list[dict[str, Any]], query: Query) -> Any:
     if not query.text("symbol"):
         return rows
@@ -326,6 +334,7 @@ _HANDLERS: Final[dict[str, Callable[[MarketData, Query], Awaitable[Any]]]] = {
     "/api/v3/ticker/24hr": _ticker_24h,
     "/api/v3/ticker/price": _price,
     "/api/v3/ticker/bookTicker": _book,
+    "/api/v3/depth": _depth,
     "/fapi/v1/exchangeInfo": _no_futures,
     "/dapi/v1/exchangeInfo": _no_futures,
 }

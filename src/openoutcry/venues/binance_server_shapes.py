@@ -197,6 +197,18 @@ def book_row(symbol: str, book: Book) -> Json:
     }
 
 
+def depth(book: Book | None) -> Json:
+    """Return the answer of `/depth`: the best level of each side, all that we know of the book."""
+    if book is None:
+        return {"lastUpdateId": 0, "bids": [], "asks": []}
+    row = book_row("", book)
+    return {
+        "lastUpdateId": book.update,
+        "bids": [[row["bidPrice"], row["bidQty"]]],
+        "asks": [[row["askPrice"], row["askQty"]]],
+    }
+
+
 def average_row(bar: Bar, last: Print, *, micro: bool) -> Json:
     """Return the answer of `/avgPrice`, over the five minutes of `bar`."""
     return {"mins": 5, "price": _change(bar)[2], "closeTime": stamp(last.time, micro=micro)}

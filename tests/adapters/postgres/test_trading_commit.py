@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
 
-from openoutcry.adapters.postgres import trading_accounts
+from openoutcry.adapters.postgres import trading_accounts, trading_commit
 from openoutcry.adapters.postgres.pool import _prepare, connection, dial
-from openoutcry.adapters.postgres.trading_commit import checkpoint, commit
+from openoutcry.adapters.postgres.trading_commit import change, checkpoint, commit
 from openoutcry.core.trading.engine import fold
-from openoutcry.core.trading.events import BotAction, BotCommand, Changes, Fund, join
+from openoutcry.core.trading.events import BotAction, BotCommand, Changes, Fund
 from openoutcry.errors import NotFoundError, StoreUnavailableError
-from openoutcry.trading import Balance, LogEntry, LogLevel
+from openoutcry.trading import Account, Balance, LogEntry, LogLevel
 from tradingkit import (
     CONTEXT,
     NOW,
@@ -125,6 +126,59 @@ async def test_two_writers_of_one_account(store: asyncpg.Pool) -> None:
     assert lost > 0, "nobody ever met: this test says nothing"
 
 
+async def test_who_locks_never_has_to_try_again(store: asyncpg.Pool) -> None:
+    """While somebody commits by version all the time, each change by lock is made at the first try."""
+    user = await open_user(store)
+    fund = Fund("USDT", Decimal("0.01"), NOW)
+    done, lost = asyncio.Event(), 0
+
+    async def busy() -> int:
+        nonlocal lost
+        made = 0
+        async with connection(store) as lent:
+            while not done.is_set():
+                account = await trading_accounts.load_account(lent, user)
+                assert account is not None
+                committed = await commit(lent, user, account.version, fold(account, fund, CONTEXT))
+                made, lost = made + bool(committed), lost + (committed is None)
+        return made
+
+    async def told() -> None:
+        for _ in range(10):
+            async with connection(store) as lent:
+                outcome = await change(lent, user, lambda account: fold(account, fund, CONTEXT))
+            assert outcome is not None
+            assert outcome.committed is not None
+
+    trader = asyncio.create_task(busy())
+    await asyncio.gather(*(told() for _ in range(3)))
+    done.set()
+    made = await trader
+    account = await load(store, user)
+    assert account.version == made + 30
+    assert account.balances["USDT"].free == 10_000 + (made + 30) * Decimal("0.01")
+    assert lost > 0, "they never met: this test says nothing"
+
+
+async def test_a_stalled_holder_of_the_lock_is_put_out(
+    store: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stops with the account locked loses its connection; the others go on."""
+    user = await open_user(store)
+    monkeypatch.setattr(trading_commit, "LOCK", trading_commit.LOCK.replace("'5s'", "'200ms'"))
+    before = await everything(store)
+
+    def stalled(account: Account) -> Changes:
+        time.sleep(1)  # the whole process stands still
+        return fold(account, Fund("USDT", Decimal(1), NOW), CONTEXT)
+
+    own = await dial(database_url, application_name="test")
+    with pytest.raises(StoreUnavailableError):
+        await change(own, user, stalled)
+    assert await everything(store) == before
+    await put(store, user, Fund("USDT", Decimal(1), NOW))
+
+
 class Mortal(asyncpg.Connection):  # type: ignore[misc]
     """A connection whose server process ends before its statement number `mortal`."""
 
@@ -150,21 +204,20 @@ class Mortal(asyncpg.Connection):  # type: ignore[misc]
         await self._count()
         return await super().fetch(*args, **options)
 
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        await self._count()
+        return await super().fetchrow(*args, **options)
+
     async def fetchval(self, *args: Any, **options: Any) -> Any:
         await self._count()
         return await super().fetchval(*args, **options)
 
 
 async def test_a_crash_between_any_two_statements(store: asyncpg.Pool, database_url: str) -> None:
-    """The connection dies before each statement in turn: nothing of the change is in the store."""
+    """The connection dies before each statement of a change in turn: nothing of it is in the store."""
     user = await open_user(store)
     await create(store, user)
-    await create(store, user, buy_price="985")
     await put(store, user, prints(101, 1000))
-    account = await load(store, user)
-    changes = fold(account, prints(102, 980, 1020), CONTEXT)
-    assert all((changes.fills, changes.orders, changes.logs, changes.balances))
-    gone = fold(changes.account, BotCommand(BotAction.DELETE, min(account.bots), NOW), CONTEXT)
     before = await everything(store)
     died = 0
     for number in range(1, 50):
@@ -172,23 +225,72 @@ async def test_a_crash_between_any_two_statements(store: asyncpg.Pool, database_
         await _prepare(mortal)
         mortal.killer, mortal.mortal = store, number
         try:
-            committed = await commit(mortal, user, account.version, _whole(changes, gone))
+            outcome = await change(
+                mortal, user, lambda account: fold(account, prints(102, 980, 1020), CONTEXT)
+            )
         except StoreUnavailableError:
             died += 1
             assert await everything(store) == before, f"before statement {number}"
             continue
         finally:
             await mortal.close(timeout=5)
-        assert committed is not None
+        assert outcome is not None
         break
-    assert died >= 9, "BEGIN, head, bots, orders, fills, deleted, logs, balances, outbox, COMMIT"
+    assert died == 8, "BEGIN, the lock, four reads, the statement that writes, COMMIT"
     after = await everything(store)
     assert all(after[table] != before[table] for table in ("bots", "orders", "fills", "outbox"))
 
 
-def _whole(changes: Changes, gone: Changes) -> Changes:
-    """Return both changes as one, so that every kind of statement is in it."""
-    return join(changes, gone)
+STALLS = {
+    "bots": "SELECT 1 FROM bots FOR UPDATE",
+    "orders": "SELECT 1 FROM orders FOR UPDATE",
+    "balances": "SELECT 1 FROM balances FOR UPDATE",
+    "fills": """
+        INSERT INTO fills (user_id, bot_id, client_order_id, execution_id, symbol, side, price,
+            quantity, fee, realized_pnl, time)
+        SELECT user_id, bot_id, client_order_id, '102', symbol, side, 1, 1, 0, 0, now()
+        FROM orders WHERE status = 'PENDING'
+    """,
+    "outbox": """
+        INSERT INTO outbox (user_id, position, type, data, time)
+        SELECT user_id, position + 1, 'bot_update', '', now() FROM trading_accounts
+    """,
+}
+
+
+@pytest.mark.parametrize("table", STALLS)
+async def test_a_crash_in_the_middle_of_a_commit(
+    store: asyncpg.Pool, database_url: str, table: str
+) -> None:
+    """The one statement is held up where it writes this table, and killed there: nothing is stored.
+
+    The account can be loaded, and the same change made, right afterwards.
+    """
+    user = await open_user(store)
+    await create(store, user)
+    await put(store, user, prints(101, 1000))
+    account = await load(store, user)
+    changes = fold(account, prints(102, 980, 1020), CONTEXT)
+    assert all((changes.fills, changes.orders, changes.logs, changes.balances, changes.bots))
+    before = await everything(store)
+    own, blocker = [await dial(database_url, application_name="test") for _ in range(2)]
+    holding = blocker.transaction()
+    await holding.start()
+    await blocker.execute(STALLS[table])
+    task = asyncio.create_task(commit(own, user, account.version, changes))
+    pid = own.get_server_pid()
+    waits = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $1"
+    async with asyncio.timeout(30):
+        while await store.fetchval(waits, pid) != "Lock":
+            await asyncio.sleep(0.02)
+    await store.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+    with pytest.raises(StoreUnavailableError):
+        await task
+    await holding.rollback()
+    await blocker.close()
+    assert await everything(store) == before
+    async with connection(store) as lent:
+        assert await commit(lent, user, account.version, changes)
 
 
 async def test_a_fill_is_never_booked_twice(store: asyncpg.Pool) -> None:

@@ -45,7 +45,8 @@ async def _btc(store: asyncpg.Pool) -> int:
         ("GET", "/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=x", 400, -1100),
         ("GET", "/api/v3/aggTrades?symbol=BTCUSDT&fromId=1&startTime=1", 400, -1128),
         ("GET", "/api/v3/ticker/24hr?symbols=[]", 400, -1100),
-        ("GET", "/api/v3/depth?symbol=BTCUSDT", 404, -1020),
+        ("GET", "/api/v3/depth?symbol=NOPE", 400, -1121),
+        ("GET", "/api/v3/ticker/tradingDay?symbol=BTCUSDT", 404, -1020),
         ("GET", "/api/v3", 404, -1020),
         ("GET", "/fapi/v1/klines", 404, -1020),
         ("POST", "/api/v3/order", 404, -1020),
@@ -187,6 +188,9 @@ async def test_every_endpoint_answers(api: httpx.AsyncClient, valkey: Redis) -> 
     assert [one["symbol"] for one in info["symbols"]] == ["BTCUSDT"]
     book = (await api.get("/api/v3/ticker/bookTicker?symbol=BTCUSDT")).json()
     assert (book["bidPrice"], book["bidQty"]) == ("9.99000000", "0.00000000")
+    depth = (await api.get("/api/v3/depth?symbol=BTCUSDT&limit=5")).json()
+    assert depth["bids"] == [["9.99000000", "0.00000000"]]
+    assert depth["asks"] == [[book["askPrice"], book["askQty"]]]
 
 
 async def test_weight_is_counted_and_limited(store: asyncpg.Pool, valkey: Redis) -> None:

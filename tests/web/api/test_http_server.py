@@ -39,7 +39,7 @@ async def test_serves_reports_and_stops(
         roles = [status.role for status in await read_statuses(valkey)]
         assert roles == ["api"]
         stop.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
         with pytest.raises(httpx.TransportError):
             await client.get("/health/live")
     assert await read_statuses(valkey) == []
@@ -54,7 +54,7 @@ async def test_a_taken_port_is_an_error_that_names_it(
         taken.listen()
         settings = Settings(port=free_port, valkey_url=valkey_url)
         with pytest.raises(EngineError, match=str(free_port)):
-            await asyncio.wait_for(serve(store, valkey, settings, asyncio.Event(), version="9"), 5)
+            await asyncio.wait_for(serve(store, valkey, settings, asyncio.Event(), version="9"), 30)
 
 
 async def test_more_connections_than_the_backlog_are_served(

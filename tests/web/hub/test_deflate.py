@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hubkit import Hub, quote
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubkit import Hub, quote
 from openoutcry.web.hub import deflate, fanout, wire
 from openoutcry.web.hub.fanout import Client, Fanout
 from openoutcry.web.hub.outbox import EveryTopic, LatestTopic

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hubkit import Hub
-from privatekit import Floor, Tab
 
+from hubkit import Hub
 from openoutcry.core.keys import user_channel, user_history
 from openoutcry.core.trading.wire import user_message
 from openoutcry.engines import Engines
 from openoutcry.model import User
+from privatekit import Floor, Tab
 
 pytest_plugins = ["hubkit", "privatekit"]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hubkit import Hub
-from privatekit import Floor, close_code
 
+from hubkit import Hub
 from openoutcry.adapters.postgres.api_keys import revoke_key
 from openoutcry.adapters.postgres.sessions import end_sessions
 from openoutcry.adapters.postgres.users import set_disabled
 from openoutcry.web.hub import guard
+from privatekit import Floor, close_code
 
 pytest_plugins = ["hubkit", "privatekit"]
 NOBODY = "ok_nobody"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hubkit import StartHub, quote
 from redis.asyncio import Redis
 
+from hubkit import StartHub, quote
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.core.keys import LAST_QUOTES
 from openoutcry.engines import Engines
@@ -17,7 +17,7 @@ pytest_plugins = ["hubkit"]
 
 
 async def _eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 
@@ -45,7 +45,7 @@ async def test_channels_are_listened_to_while_wanted(
             assert (await valkey.pubsub_numsub("trades:BTCUSDT"))[0][1] == 1
             await talk.ask("unsubscribe", "trade:BTCUSDT")
             await talk.until("unsubscribed")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await valkey.pubsub_numsub("trades:BTCUSDT"))[0][1]:
             await asyncio.sleep(0.02)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubkit import Hub, StartHub
 from redis.asyncio import Redis
 
+from hubkit import Hub, StartHub
 from openoutcry.core.keys import STATS_TRADES, STATS_TRADES_LAST
 from openoutcry.web.hub.sources import ValkeyBus
 

@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import msgspec
-from hubkit import Hub, StartHub
 from redis.asyncio import Redis
 
+from hubkit import Hub, StartHub
 from openoutcry.adapters.valkey.price_board import PriceBoard, SharedPrices
 from openoutcry.core.keys import PRICES, TICKERS, TICKERS_SNAPSHOT
 from openoutcry.core.tickers import Ticker
@@ -64,7 +64,7 @@ async def test_a_snapshot_then_what_changes(hub: Hub) -> None:
         }  # fmt: skip
         assert "base" not in update["data"][0]
         assert hub.bus.wanted[TICKERS] == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while TICKERS in hub.bus.wanted:
             await asyncio.sleep(0.02)
 
@@ -131,7 +131,7 @@ async def test_tickers_through_valkey(start_hub: StartHub, valkey_url: str, valk
     await PriceBoard(valkey).publish(SharedPrices(time.time() - 100, [at(BTC, "1")]))
     await valkey.set(TICKERS_SNAPSHOT, msgspec.json.encode([BTC]), ex=3600)
     hub = await start_hub(bus=ValkeyBus(valkey_url))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not hub.bus.connected:
             await asyncio.sleep(0.02)
     async with hub.talk() as talk:

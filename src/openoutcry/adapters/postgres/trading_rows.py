@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
+from openoutcry.adapters.postgres.times import from_us
 from openoutcry.trading import (
     Bot,
     BotStatus,
@@ -42,19 +43,38 @@ class StoredLog(LogEntry, frozen=True, kw_only=True):
     id: int
 
 
-def bot_row(bot: Bot) -> tuple[Any, ...]:
-    """Return a bot's values in the order of BOT_COLUMNS."""
+def bot_row(bot: Bot) -> dict[str, Any]:
+    """Return a bot's columns, as JSON takes them."""
     position, limits = bot.position, bot.limits
-    return (
-        *(bot.id, bot.name, bot.strategy, bot.exchange, bot.symbol, bot.status.value),
-        _text(bot.parameters),
-        *(limits.max_order, limits.max_position, limits.price_band, bot.leverage),
-        _text(bot.memory),
-        *(position.quantity, position.cost, position.loan, position.realized_pnl, position.fees),
-        *(position.closes, position.wins, bot.orders_made, bot.fills, bot.seen),
-        *(bot.last_fill_at, bot.last_fill_price, bot.last_fill_side),
-        *(bot.created_at, bot.updated_at),
-    )
+    return {
+        "id": bot.id,
+        "name": bot.name,
+        "strategy": bot.strategy,
+        "exchange": bot.exchange,
+        "symbol": bot.symbol,
+        "status": bot.status,
+        "parameters": bot.parameters,
+        "max_order": limits.max_order,
+        "max_position": limits.max_position,
+        "price_band": limits.price_band,
+        "leverage": bot.leverage,
+        "memory": bot.memory,
+        "position_quantity": position.quantity,
+        "position_cost": position.cost,
+        "position_loan": position.loan,
+        "realized_pnl": position.realized_pnl,
+        "fees": position.fees,
+        "closes": position.closes,
+        "wins": position.wins,
+        "orders_made": bot.orders_made,
+        "fills": bot.fills,
+        "seen": bot.seen,
+        "last_fill_at": None if bot.last_fill_at is None else from_us(bot.last_fill_at),
+        "last_fill_price": bot.last_fill_price,
+        "last_fill_side": bot.last_fill_side,
+        "created_at": from_us(bot.created_at),
+        "updated_at": from_us(bot.updated_at),
+    }
 
 
 def bot_of(row: Row) -> Bot:
@@ -91,9 +111,11 @@ def bot_of(row: Row) -> Bot:
     )
 
 
-def order_row(order: Order) -> tuple[Any, ...]:
-    """Return an order's values in the order of ORDER_COLUMNS."""
-    return structs.astuple(order)
+def order_row(order: Order) -> dict[str, Any]:
+    """Return an order's columns, as JSON takes them."""
+    row = structs.asdict(order)
+    row["created_at"], row["updated_at"] = from_us(order.created_at), from_us(order.updated_at)
+    return row
 
 
 def order_of(row: Row) -> Order:
@@ -105,9 +127,9 @@ def order_of(row: Row) -> Order:
     return Order(**values)
 
 
-def fill_row(fill: Fill) -> tuple[Any, ...]:
-    """Return a fill's values in the order of FILL_COLUMNS."""
-    return structs.astuple(fill)
+def fill_row(fill: Fill) -> dict[str, Any]:
+    """Return a fill's columns, as JSON takes them."""
+    return structs.asdict(fill) | {"time": from_us(fill.time)}
 
 
 def fill_of(row: Row) -> Fill:
@@ -117,12 +139,13 @@ def fill_of(row: Row) -> Fill:
     return Fill(**values)
 
 
+def log_row(entry: LogEntry) -> dict[str, Any]:
+    """Return a log entry's columns, as JSON takes them."""
+    return structs.asdict(entry) | {"time": from_us(entry.time)}
+
+
 def log_of(row: Row) -> StoredLog:
     """Return the log entry of a row."""
     return StoredLog(
         LogLevel(row["level"]), row["message"], row["time"], row["bot_id"], id=row["id"]
     )
-
-
-def _text(value: dict[str, Any]) -> str:
-    return msgspec.json.encode(value).decode()

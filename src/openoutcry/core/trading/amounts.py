@@ -21,9 +21,9 @@ def exact() -> AbstractContextManager[Context]:
     return localcontext(EXACT)
 
 
-def share_down(amount: Decimal, divisor: Decimal) -> Decimal:
-    """Return amount / divisor, rounded down to PLACES."""
-    return _FLOOR.quantize(_FLOOR.divide(amount, divisor), PLACES)
+def share_down(amount: Decimal, divisor: Decimal, places: Decimal = PLACES) -> Decimal:
+    """Return amount / divisor, rounded down to `places`."""
+    return _FLOOR.quantize(_FLOOR.divide(amount, divisor), places)
 
 
 def share_up(amount: Decimal, divisor: Decimal) -> Decimal:

@@ -46,6 +46,10 @@ class Quiet(Struct, frozen=True):
     high: int = INT64_MAX
     until: int = INT64_MAX
 
+    def holds(self, lowest: int, highest: int, newest: int) -> bool:
+        """Return whether trades between these prices, up to the time `newest`, change nothing."""
+        return self.low <= lowest and highest <= self.high and newest < self.until
+
     def first_outside(self, prices: Ints, times: Ints, start: int) -> int:
         """Return the index of the first trade from `start` on that may change something, or -1."""
         if self.low > self.high:

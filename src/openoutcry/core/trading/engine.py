@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import structs
 
@@ -23,7 +23,7 @@ from openoutcry.core.trading.events import (
     Trades,
 )
 from openoutcry.core.trading.orders import in_turn
-from openoutcry.core.trading.strategies import STRATEGIES, ParameterError, read
+from openoutcry.core.trading.strategies import STRATEGIES
 from openoutcry.core.trading.strategies.base import Decision, Place, Tick, View
 from openoutcry.core.trading.work import (
     REFUSED,
@@ -63,10 +63,8 @@ def quiet(account: Account, symbol: str, context: Context, price_scale: int) -> 
 
     Trades within it need not be folded at all; the next fold takes note that they were seen.
     """
-    own: dict[int, list[Order]] = {}
-    for order in account.orders.values():
-        own.setdefault(order.bot_id, []).append(order)
     scale = Scale(price_scale, context.spread)
+    own = _own_orders(account)
     with exact():
         return together(
             _quiet_of(bot, own.get(bot.id, ()), context, scale)
@@ -75,44 +73,59 @@ def quiet(account: Account, symbol: str, context: Context, price_scale: int) -> 
         )
 
 
+def watching(account: Account) -> list[Bot]:
+    """Return the bots to which trades can mean something: at work, with open orders, or in debt."""
+    ordering = {order.bot_id for order in account.orders.values()}
+    return [
+        bot
+        for bot in account.bots.values()
+        if bot.status is BotStatus.ACTIVE or bot.id in ordering or bot.position.loan
+    ]
+
+
+def _own_orders(account: Account) -> dict[int, tuple[Order, ...]]:
+    own: dict[int, tuple[Order, ...]] = {}
+    for order in in_turn(account.orders.values()):
+        own[order.bot_id] = (*own.get(order.bot_id, ()), order)
+    return own
+
+
 def _watches(bot: Bot, own: Sequence[Order]) -> bool:
     """Return whether trades can mean anything to a bot."""
     return bot.status is BotStatus.ACTIVE or bool(own) or bool(bot.position.loan)
 
 
-def _quiet_of(bot: Bot, own: Sequence[Order], context: Context, scale: Scale) -> Quiet:
-    bands = []
-    if bot.exchange == PAPER:
-        for order in own:
-            if order.price is None:
-                return EVERYTHING
-            buys = order.side is OrderSide.BUY
-            bands.append(Band(ask_at_most=order.price) if buys else Band(bid_at_least=order.price))
-        close_at = paper.close_at(bot.position)
-        if close_at is not None:
-            bands.append(Band(bid_at_most=close_at))
+def _quiet_of(bot: Bot, own: tuple[Order, ...], context: Context, scale: Scale) -> Quiet:
+    market, memo = context.markets[bot.symbol], context.memo
+    known = memo.quiet(bot, own, market, scale)
+    if known is not None:
+        return known
+    bands = _paper_bands(bot, own) if bot.exchange == PAPER else []
     if bot.status is BotStatus.ACTIVE:
         rests = rests_until(bot)
-        band = _band(bot, own, context)
         # A bot that rests keeps its fills' prices, and is asked again when it has rested.
-        bands.append(band if rests is None else Band(until=rests))
-    return together(map(scale.quiet, bands))
+        bands.append(_band(bot, own, context) if rests is None else Band(until=rests))
+    return memo.note(bot, own, market, scale, together(map(scale.quiet, bands)))
+
+
+def _paper_bands(bot: Bot, own: Sequence[Order]) -> list[Band]:
+    bands = [
+        ALWAYS
+        if order.price is None
+        else Band(ask_at_most=order.price)
+        if order.side is OrderSide.BUY
+        else Band(bid_at_least=order.price)
+        for order in own
+    ]
+    close_at = paper.close_at(bot.position)
+    return bands if close_at is None else [*bands, Band(bid_at_most=close_at)]
 
 
 def _band(bot: Bot, own: Sequence[Order], context: Context) -> Band:
-    strategy = STRATEGIES[bot.strategy]
-    parameters = _parameters(bot)
+    parameters = context.memo.parameters(bot)
     if parameters is None:
         return ALWAYS
-    return strategy.band(parameters, _view(bot, own, (), context))
-
-
-def _parameters(bot: Bot) -> Any:
-    """Return a bot's parameters, None if they cannot be read any more."""
-    try:
-        return read(STRATEGIES[bot.strategy].parameters, bot.parameters)
-    except ParameterError:
-        return None
+    return STRATEGIES[bot.strategy].band(parameters, _view(bot, own, (), context))
 
 
 def _fold_trades(account: Account, trades: Trades, context: Context) -> Changes:
@@ -137,12 +150,21 @@ def _fold_trades(account: Account, trades: Trades, context: Context) -> Changes:
         at = band.first_outside(trades.prices, trades.times, at)
         if at < 0:
             break
-        changed = _step(work, watched, _tick(trades, at, context), int(trades.prices[at]))
-        _renew(work, watched, changed, scale)
+        tick = _tick(trades, at, context)
+        changed = _step(work, watched, tick, int(trades.prices[at]))
+        for bot_id in changed:
+            if not _watches(work.bots[bot_id], work.open_orders(bot_id)):
+                del watched[bot_id]
+                _note_seen(work, bot_id, tick.id)
+        _renew(work, watched, [bot_id for bot_id in changed if bot_id in watched], scale)
         at += 1
     for bot_id in watched:
-        work.put_bot(structs.replace(work.bots[bot_id], seen=last), visible=False)
+        _note_seen(work, bot_id, last)
     return work.changes()
+
+
+def _note_seen(work: Work, bot_id: int, trade_id: int) -> None:
+    work.put_bot(structs.replace(work.bots[bot_id], seen=trade_id), visible=False)
 
 
 def _renew(work: Work, watched: dict[int, Quiet], bot_ids: Iterable[int], scale: Scale) -> None:
@@ -228,7 +250,7 @@ def decide(work: Work, bot_id: int, tick: Tick) -> None:
         if tick.time >= rests:
             bot = rested(bot)
             work.put_bot(bot, visible=False)
-    parameters = _parameters(bot)
+    parameters = work.context.memo.parameters(bot)
     if parameters is None:
         reason = "Its parameters are not what its strategy understands any more. Edit the bot."
         work.stop(bot_id, BotStatus.ERROR, reason, tick.time)

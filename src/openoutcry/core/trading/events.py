@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from openoutcry.core.frames import Table
 from openoutcry.core.scales import Ints, scale_of, to_decimal, to_scaled
+from openoutcry.core.trading.memo import Memo
 from openoutcry.trading import Account, Bot, Fill, Limits, LogEntry, Market, Order
 
 PAPER: Final = "paper"
@@ -178,7 +179,8 @@ class Context(Struct, frozen=True):
     `spread` is a quote's distance from the trade on each side, `fee_rate` a fill's fee, both as
     shares of the price (0.001 is 0.1 %). `last`: the newest stored trade of each symbol; a bot that
     is started takes the tape from there. `live`: whether bots may trade on real exchanges.
-    `use_bands`: ask every bot at every trade if False; the result is the same.
+    `use_bands`: ask every bot at every trade if False; the result is the same. `memo` saves time
+    when one context serves many folds.
     """
 
     markets: Mapping[str, Market]
@@ -187,6 +189,7 @@ class Context(Struct, frozen=True):
     last: Mapping[str, LastTrade] = {}
     live: bool = False
     use_bands: bool = True
+    memo: Memo = field(default_factory=Memo)
 
 
 class PlaceOrder(Struct, frozen=True, tag="place"):

@@ -9,11 +9,14 @@ what the rounding leaves stays in the position's cost.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from msgspec import structs
 
 from openoutcry.core.trading.amounts import HUNDRED, share_down
 from openoutcry.trading import ZERO, OrderSide, Position
+
+_CENTS: Final = Decimal("0.01")
 
 
 def opens(position: Position, side: OrderSide, quantity: Decimal) -> Decimal:
@@ -64,4 +67,4 @@ def win_rate(position: Position) -> Decimal | None:
     """Return the closing fills that earned something, in percent to two places; None without any."""
     if not position.closes:
         return None
-    return share_down(position.wins * HUNDRED, Decimal(position.closes)).quantize(Decimal("0.01"))
+    return share_down(position.wins * HUNDRED, Decimal(position.closes), _CENTS)

@@ -136,12 +136,14 @@ CREATE TABLE fills (
 )
 """
 
-# fills_time serves the public counter, which counts everybody's fills of a day.
+# fills_time serves the public counter, which counts everybody's fills of a day. They lie on disk in the
+# order of time, so a block-range index does; and it costs a fill nothing.
 FILLS_INDEXES = (
     "CREATE INDEX fills_user ON fills (user_id, id)",
+    "CREATE INDEX fills_user_time ON fills (user_id, time)",
     "CREATE INDEX fills_bot_id ON fills (bot_id, id)",
     "CREATE INDEX fills_bot_id_time ON fills (bot_id, time)",
-    "CREATE INDEX fills_time ON fills (time)",
+    "CREATE INDEX fills_time ON fills USING brin (time) WITH (pages_per_range = 32)",
 )
 
 ACTIVITY_LOGS = """

@@ -185,6 +185,14 @@ ENDPOINTS: Final = (
         dict[str, Any] | Rows,
         (_ONE, _SEVERAL),
     ),
+    Endpoint(
+        "/api/v3/depth",
+        "The book's best level",
+        "Binance's shape with one level a side: more of the book is not known here.",
+        "5",
+        dict[str, Any],
+        (_SYMBOL, _LIMIT),
+    ),
     *(
         Endpoint(
             f"/{kind}/v1/exchangeInfo",

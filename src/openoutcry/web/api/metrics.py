@@ -44,12 +44,18 @@ class RequestMetrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        # Finding a series by its labels costs more than adding to it.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         self.total += 1
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 def instrument(app: ASGIApp, metrics: RequestMetrics) -> ASGIApp:

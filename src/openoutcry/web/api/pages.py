@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import suppress
+from enum import StrEnum
 from typing import Final
 
 from litestar.openapi.spec import Example
@@ -17,6 +18,7 @@ MOST: Final = 500
 
 _MOST_NUMBER: Final = 2**31 - 1
 _MOST_ID: Final = 2**63 - 1
+_LONGEST_TEXT: Final = 128
 
 LIMIT: Final = QueryParameter(
     name="limit",
@@ -38,11 +40,11 @@ TO: Final = QueryParameter(
 )
 
 
-def limit_of(text: str) -> int:
+def limit_of(text: str, name: str = "limit") -> int:
     """Return how many rows are asked for. Raises BadRequestError."""
     if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST:
         return int(text)
-    raise BadRequestError(f"limit is {text[:40]!r}; it is a number from 1 to {MOST}.")
+    raise BadRequestError(f"{name} is {text[:40]!r}; it is a number from 1 to {MOST}.")
 
 
 def number_of(name: str, text: str, most: int = _MOST_NUMBER) -> int:
@@ -50,6 +52,24 @@ def number_of(name: str, text: str, most: int = _MOST_NUMBER) -> int:
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most:
         return int(text)
     raise BadRequestError(f"{name} is {text[:40]!r}; it is a whole number, such as 41.")
+
+
+def text_of(name: str, text: str | None) -> str | None:
+    """Return a text to look for, None without one. Raises BadRequestError."""
+    if text is None:
+        return None
+    if not 1 <= len(text) <= _LONGEST_TEXT or not text.isprintable():
+        raise BadRequestError(f"{name} is {text[:40]!r}; it is a text of one line.")
+    return text
+
+
+def choice_of(name: str, text: str | None, choices: type[StrEnum]) -> str | None:
+    """Return one of these values, None without one; in any case. Raises BadRequestError."""
+    if text is None:
+        return None
+    if text.upper() not in set(choices):
+        raise BadRequestError(f"{name} is {text[:40]!r}; it is one of {', '.join(choices)}.")
+    return text.upper()
 
 
 def before_of(text: str | None) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from openoutcry.core.keys import STATS_TRADES
 from openoutcry.core.user_messages import CHANNEL, Position
 from openoutcry.web.hub.channels import Channel, NoChannel, parse_channel
 
@@ -173,15 +174,28 @@ def decide(
     return None
 
 
-def may_not(command: Subscribe, *, signed_in: bool, public: bool) -> Refusal | None:
-    """Return why a client may not have a channel that needs a sign-in, if so.
+def may_not(
+    command: Subscribe, *, signed_in: bool, public: bool, guest: bool = False
+) -> Refusal | None:
+    """Return why a client may not have a channel, if so.
 
-    `public` says that market data needs none.
+    `public` says that market data needs no sign-in. A `guest` is a page of an origin that may hear
+    the public counter and nothing else; that is for everybody.
     """
+    if command.channel.kind == STATS_TRADES:
+        return None
+    if guest:
+        return guests_may_not(command.channel.name, command.id)
     if signed_in or (public and not command.channel.private):
         return None
     message = "Sign in first: connect with a token, or send it in a message of type auth."
     return Refusal("unauthorized", message, command.channel.name, command.id)
+
+
+def guests_may_not(channel: str | None, id_: Id) -> Refusal:
+    """Return the refusal of what a page of a public origin may not do."""
+    message = f"Pages of this origin may hear {STATS_TRADES} only; see public_origins."
+    return Refusal("forbidden", message, channel, id_)
 
 
 def unavailable(command: Subscribe) -> Refusal:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from picows import (
     WSListener,
     WSUpgradeRequest,
@@ -54,6 +54,7 @@ class HubOptions(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8001
     allowed_origins: tuple[str, ...] = ()
+    public_origins: tuple[str, ...] = ()
     max_clients: int = 20_000
     max_message: int = protocol.MAX_MESSAGE
     max_subscriptions: int = protocol.MAX_SUBSCRIPTIONS
@@ -106,6 +107,8 @@ class Server:
             self.clock,
             Rules(options.max_subscriptions, options.public_market_data),
         )
+        rules = structs.replace(self._desk.rules, guest=True)
+        self._guest_desk = structs.replace(self._desk, rules=rules)
         self._connections: set[Connection] = set()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -203,15 +206,16 @@ class Server:
     def _route(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         headers = request.headers
         target = request.path.decode("latin-1")
-        allowed = self.options.allowed_origins
-        if not upgrade.is_allowed(headers.get("Origin"), headers.get("Host"), allowed):
+        app = target.partition("?")[0] == APP_PATH
+        origin, options = headers.get("Origin"), self.options
+        guest = not upgrade.is_allowed(origin, headers.get("Host"), options.allowed_origins)
+        if guest and not (app and upgrade.is_listed(origin, options.public_origins)):
             return self._refuse(403, "This origin may not connect; see allowed_origins.")
         try:
             credential = upgrade.credential(headers)
         except ValueError as error:
             return self._refuse(400, str(error))
-        app = target.partition("?")[0] == APP_PATH
-        begin = self._talk(target, credential)
+        begin = self._talk(target, credential, guest=guest)
         if begin is None:
             return self._refuse(404, f"There is nothing here; try /, {APP_PATH}, /ws or /stream.")
         if not app and not self.options.public_market_data:
@@ -243,18 +247,18 @@ class Server:
         )
 
     def _talk(
-        self, target: str, credential: str | None
+        self, target: str, credential: str | None, *, guest: bool
     ) -> Callable[[Connection, Client], Talk] | None:
         """Return what makes the talk of a path; None: there is nothing."""
+        if guest:
+            return self._app_talk(self._guest_desk, None)
         path = target.partition("?")[0]
         options = self.options
-        if path in ("/", APP_PATH):
+        if path == "/":
             pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
-            if path == "/":
-                return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
-            return lambda connection, client: AppTalk(
-                Session(client, self._desk, close=connection.close, credential=credential), pace
-            )
+            return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
+        if path == APP_PATH:
+            return self._app_talk(self._desk, credential)
         opening = parse_target(target)
         if opening is None:
             return None
@@ -266,6 +270,13 @@ class Server:
             opening,
             pace=pace,
             rate=options.binance_messages,
+        )
+
+    def _app_talk(self, desk: Desk, credential: str | None) -> Callable[[Connection, Client], Talk]:
+        options = self.options
+        pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
+        return lambda connection, client: AppTalk(
+            Session(client, desk, close=connection.close, credential=credential), pace
         )
 
     def _refuse(self, status: int, reason: str) -> WSUpgradeResponseWithListener:

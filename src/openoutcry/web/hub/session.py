@@ -28,10 +28,14 @@ PATIENCE: Final = 64
 
 
 class Rules(Struct, frozen=True):
-    """What every client may: how many subscriptions, and whether market data needs no sign-in."""
+    """What a client may: how many subscriptions, and whether market data needs no sign-in.
+
+    A `guest`, a page of an origin in `public_origins`, may hear the public counter and cannot sign in.
+    """
 
     max_subscriptions: int = protocol.MAX_SUBSCRIPTIONS
     public: bool = True
+    guest: bool = False
 
 
 class Desk(Struct, frozen=True):
@@ -110,7 +114,10 @@ class Session:
         elif isinstance(command, Ping):
             self._send(protocol.pong(command, self._stamp()))
         elif isinstance(command, Auth):
-            self._sign_in(command.token, command)
+            if self._rules.guest:
+                self._refuse(protocol.guests_may_not(None, command.id))
+            else:
+                self._sign_in(command.token, command)
         elif (waiting := self._waiting.get(command.channel)) is None:
             self._execute(command)
         elif len(waiting) < self._limit:
@@ -171,7 +178,10 @@ class Session:
         if isinstance(command, Subscribe):
             identity = self._badge.identity
             refusal = refusal or protocol.may_not(
-                command, signed_in=identity is not None, public=self._rules.public
+                command,
+                signed_in=identity is not None,
+                public=self._rules.public,
+                guest=self._rules.guest,
             )
         if refusal is not None:
             self._refuse(refusal)

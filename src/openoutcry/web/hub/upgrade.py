@@ -37,15 +37,21 @@ def is_allowed(origin: str | None, host: str | None, allowed: Collection[str]) -
 
     Programs send no origin. The dashboard is on the same host, on another port.
     """
-    if origin is None or "*" in allowed:
-        return True
-    if origin.lower().rstrip("/") in {each.lower().rstrip("/") for each in allowed}:
+    if origin is None or is_listed(origin, allowed):
         return True
     try:
         theirs, ours = urlsplit(origin).hostname, urlsplit(f"//{host}").hostname
     except ValueError:
         return False
     return theirs is not None and theirs == ours
+
+
+def is_listed(origin: str | None, allowed: Collection[str]) -> bool:
+    """Return whether the origin of a page is among those; `*` is every one."""
+    if origin is None:
+        return False
+    listed = {each.lower().rstrip("/") for each in allowed}
+    return "*" in listed or origin.lower().rstrip("/") in listed
 
 
 def _behind(prefix: str, text: str) -> str:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import cache
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -29,24 +30,23 @@ def read(kind: type[Struct], values: Mapping[str, Any]) -> Any:
     """Return `values` as a Struct of `kind`. Raises ParameterError with every problem at once."""
     problems: list[str] = []
     found: dict[str, Any] = {}
-    fields = structs.fields(kind)
-    hints = get_type_hints(kind)
-    known = [field.name for field in fields]
+    plan = _plan(kind)
+    known = [name for name, _, _ in plan]
     problems += [
         f"{name} is not a parameter of this; the parameters are {', '.join(known)}."
         for name in values
         if name not in known
     ]
-    for field in fields:
-        value = values.get(field.name)
+    for name, wanted, required in plan:
+        value = values.get(name)
         if value is None:
-            if field.required:
-                problems.append(f"{field.name} is missing.")
+            if required:
+                problems.append(f"{name} is missing.")
             continue
         try:
-            found[field.name] = _read(hints[field.name], value)
+            found[name] = _read(wanted, value)
         except ValueError as error:
-            problems.append(f"{field.name} must be {error}, not {_shown(value)}.")
+            problems.append(f"{name} must be {error}, not {_shown(value)}.")
     if problems:
         raise ParameterError(problems)
     return kind(**found)
@@ -64,8 +64,18 @@ def describe(kind: type[Struct]) -> list[tuple[str, str, str, str]]:
     for field in structs.fields(kind):
         meta = get_args(hints[field.name])[1]
         default = "" if field.required else _shown(_written(field.default))
+        default = "none" if field.default is None else default
         rows.append((field.name, _kind_text(_bare(hints[field.name])), default, meta.description))
     return rows
+
+
+@cache
+def _plan(kind: type[Struct]) -> list[tuple[str, Any, bool]]:
+    """Return each field's name, its type and whether it is required; looking is slow."""
+    hints = get_type_hints(kind)
+    return [
+        (field.name, _bare(hints[field.name]), field.required) for field in structs.fields(kind)
+    ]
 
 
 def _bare(hint: Any) -> Any:
@@ -77,8 +87,7 @@ def _bare(hint: Any) -> Any:
     return hint
 
 
-def _read(hint: Any, value: Any) -> Any:
-    kind = _bare(hint)
+def _read(kind: Any, value: Any) -> Any:
     if kind is Decimal:
         return _decimal(value)
     if kind is bool:
