@@ -318,6 +318,7 @@ class Floor:
         for number, bot in list(self.bots.items()):
             if self.kill_switch and bot["status"] == "ACTIVE":
                 await self.change_bot(number, status="STOPPED")
+        await self.log("WARNING", f"The kill switch is {'on' if self.kill_switch else 'off'}.")
         return {"on": self.kill_switch}
 
     def _balances(self) -> list[dict[str, Any]]:
@@ -414,8 +415,8 @@ async def furnish(floor: Floor) -> None:
         order = await floor.place(number, side, told, {1: "0.05", 2: "0.8", 4: "12"}[number])
         moment = begun + dt.timedelta(minutes=27 * step)
         await floor.fill(order["client_order_id"], stamp(moment))
-    for number, price, size in ((1, "61391.50", "0.05"), (2, "3391.1", "0.8")):
-        order = await floor.place(number, "BUY", price, size)
+    for number, at, size in ((1, "61391.50", "0.05"), (2, "3391.1", "0.8")):
+        order = await floor.place(number, "BUY", at, size)
         await floor.fill(order["client_order_id"])
     await floor.place(1, "SELL", "62400", "0.05")
     await floor.place(2, "SELL", "3460", "0.8")

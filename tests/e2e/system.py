@@ -55,6 +55,10 @@ class System:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._settings.port}"
 
+    @property
+    def hub_url(self) -> str:
+        return f"ws://127.0.0.1:{self._settings.ws_port}"
+
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that belongs to the system."""
         settings = to_environment(self._settings)

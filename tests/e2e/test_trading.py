@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -18,10 +20,17 @@ import pytest
 from e2e.ledger import check_books
 from e2e.system import ALL_ROLES, System, eventually, fetch
 from examples.kit import free_ports
+from openoutcry.client import Client, SignIn
 from openoutcry.config import load
 
 PASSWORD = "correct horse battery"  # noqa: S105  (of this test's database)
 USERS = ("ada", "bob", "cyd")
+VICTIMS = ("trader", "trader2", "hub", "valkey", "postgres", "api")
+
+# The whole of it: 200 bots, 2,000 trades a second, ten minutes.
+BOTS = int(os.environ.get("OUTCRY_TEST_TRADING_BOTS", "18"))
+RATE = float(os.environ.get("OUTCRY_TEST_TRADING_RATE", "300"))
+SECONDS = float(os.environ.get("OUTCRY_TEST_TRADING_SECONDS", "0"))
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
             "ws_port": hub,
             "sandbox_port": rest,
             "sandbox_ws_port": ws,
-            "sandbox_rate": 300.0,
+            "sandbox_rate": RATE,
             "spread": "0.00001",
             "sign_up": "open",
             "binance_rest_url": f"http://127.0.0.1:{rest}",
@@ -83,38 +92,112 @@ def scalper(system: System, symbol: str, number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(240)
+class Ear:
+    """Listens to a user's channel throughout, as a tab would."""
+
+    def __init__(self, hub: str, credentials: SignIn) -> None:
+        self.offsets: list[int] = []
+        self.snapshots = 0
+        self._hub, self._who = hub, credentials
+
+    async def listen(self) -> None:
+        """Take note of every message until cancelled."""
+        async with Client(self._hub, self._who, backoff=(0.2, 2.0)) as client:
+            client.subscribe("user")
+            async for message in client:
+                if message.channel != "user" or message.offset is None:
+                    continue
+                if message.is_snapshot:
+                    self.snapshots += 1
+                    self.offsets = [message.offset]
+                elif message.type != "subscribed":
+                    self.offsets.append(message.offset)
+
+
+async def wreck(system: System, victim: str) -> None:
+    """Kill something without warning, and start it again."""
+    if victim == "valkey":
+        system.engines.kill_valkey()
+        await system.engines.restart_valkey()
+    elif victim == "postgres":
+        system.engines.kill_postgres()
+        await system.engines.restart_postgres()
+    else:
+        system.restart(victim)
+
+
+@pytest.mark.timeout(1500)
 async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
-    """`kill -9` again and again, two traders at a time: the books balance to the last digit."""
+    """`kill -9` of whatever trades, tells or stores, two traders at a time: the books balance.
+
+    To the last digit, each order id once. The public counter agrees with the store in the end, and
+    who listened all the while has heard each message once and in order since the last snapshot.
+    """
     users = [Somebody(system, name) for name in USERS]
-    for user in users:
-        for number in range(6):
-            user.ask("POST", "/bots", scalper(system, ("BTCUSDT", "ETHUSDT")[number % 2], number))
+    symbols = ("BTCUSDT", "ETHUSDT")
+    for number in range(BOTS):
+        user = users[number % len(users)]
+        user.ask("POST", "/bots", scalper(system, symbols[number // len(users) % 2], number % 40))
     system.start("trader2")
+    ears = [Ear(system.hub_url, SignIn(system.url, name, PASSWORD)) for name in USERS]
+    listening = [asyncio.create_task(ear.listen()) for ear in ears]
+    draw = random.Random(5)
+    end = time.monotonic() + SECONDS
+    order = ["trader", "hub", "trader2", "valkey", "trader", "postgres", "trader2", "api"]
+    before = -1
+    while order or time.monotonic() < end:
+        before = await more_fills(system, before)
+        await asyncio.sleep(draw.uniform(0.2, 2.0))
+        await wreck(system, order.pop(0) if order else draw.choice(VICTIMS))
+    await more_fills(system, before)
+
+    async def stopped() -> bool:
+        for user in users:
+            await asyncio.to_thread(user.ask, "POST", "/kill-switch", {"on": True})
+        return True
+
+    await eventually("everything is stopped", stopped)
     connection = await asyncpg.connect(system.database_url)
 
-    async def fills() -> int:
-        return int(await connection.fetchval("SELECT count(*) FROM fills"))
+    async def told() -> bool:
+        return not await connection.fetchval(
+            "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+        )
 
-    draw = random.Random(5)
-    before = -1
-    for round_ in range(8):
-
-        async def more(before: int = before) -> bool:
-            return await fills() > before
-
-        await eventually(f"fills after kill {round_}", more)
-        before = await fills()
-        await asyncio.sleep(draw.uniform(0.1, 1.0))
-        system.restart(("trader", "trader2")[round_ % 2])
-    for user in users:
-        for bot in user.ask("GET", "/bots")["bots"]:
-            user.ask("POST", f"/bots/{bot['id']}/stop")
-    await asyncio.sleep(1)
+    await eventually("everything is published", told)
     found = await check_books(connection)
-    assert found["bots"] == 18
-    assert found["fills"] > 20
+    assert found["bots"] == BOTS
+    positions = await connection.fetch("SELECT position FROM trading_accounts ORDER BY user_id")
+
+    async def heard() -> bool:
+        return [ear.offsets[-1] for ear in ears] == [row[0] for row in positions]
+
+    await eventually("everybody has heard everything", heard)
+    for ear, task in zip(ears, listening, strict=True):
+        assert not task.done()
+        assert ear.offsets == list(range(ear.offsets[0], ear.offsets[-1] + 1))
+        task.cancel()
+
+    async def counted() -> bool:
+        stats = system.get("/api/public/stats/trades")["data"]
+        return bool(stats["trades_30d"] == found["fills"])
+
+    await eventually("the counter is right", counted, 120)
     await connection.close()
+
+
+async def more_fills(system: System, least: int) -> int:
+    """Wait until there are more fills than so many; return how many."""
+
+    async def found() -> int:
+        connection = await asyncpg.connect(system.database_url)
+        try:
+            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
+        finally:
+            await connection.close()
+        return count if count > least else 0
+
+    return int(await eventually(f"more than {least} fills", found))
 
 
 RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"

@@ -13,6 +13,7 @@ import type { Page } from "../app/pages.ts";
 import { Table } from "../app/Table.tsx";
 import { Actions } from "../state/actions.ts";
 import { type BotFilter, botRows } from "../state/botRows.ts";
+import { coalesce } from "../state/coalesce.ts";
 import type { Desk } from "../state/desk.ts";
 
 /** What lies over the page. */
@@ -52,13 +53,22 @@ function Bots({ view }: { readonly view: BotsView }) {
   const { trading } = desk;
   useEffect(() => {
     const abort = new AbortController();
-    trading.api.portfolio({ signal: abort.signal }).then(({ kill_switch }) => void (killed.value = kill_switch), () => {});
+    const ask = coalesce(300, () => {
+      trading.api.portfolio({ signal: abort.signal }).then(({ kill_switch }) => void (killed.value = kill_switch), () => {});
+    });
+    ask();
+    // The kill switch may be pulled elsewhere; the log says that something of the whole account has changed.
+    const unhear = trading.feed.hear((message) => {
+      if (message.type === "log_created" && message.data.bot_id === null) ask();
+    });
     const unlisten = listenForKeys({
       n: () => void (over.value = { kind: "new" }),
       "/": () => document.getElementById("find-bot")?.focus(),
     });
     return () => {
       abort.abort();
+      ask.cancel();
+      unhear();
       unlisten();
     };
   }, []);

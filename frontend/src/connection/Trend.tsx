@@ -30,7 +30,7 @@ export function Trend({ id, title, unit, samples }: Props) {
       return `${before && at - before.at <= APART ? "L" : "M"}${x(at)} ${(HEIGHT - (value / top) * HEIGHT).toFixed(1)}`;
     })
     .join("");
-  const shown = (value: number): string => `${compact(value)}${unit}`;
+  const shown = (value: number): string => `${compact(Math.round(value * 10) / 10)}${unit}`;
   const words = last ? `${title}: now ${shown(last.value)}, at most ${shown(most)} since ${clockTime(known[0]?.at ?? 0)} UTC` : `${title}: no figures yet`;
   return (
     <figure class="line" data-testid={`trend-${id}`} data-points={known.length}>

@@ -59,7 +59,7 @@ function Tiles({ desk: { hub, monitor, trading, config, signedIn } }: { readonly
       <Tile name="State" id="state" tone={tone} value={label} note={`Since ${clockTime(status.since)} UTC${status.close && tone !== "good" ? `; closed with ${status.close.code} ${status.close.reason}` : ""}`} />
       <Tile name="Round trip" id="round-trip" value={ms(figures.roundTrip)} note={figures.clockOffset === null ? "From a ping to its pong" : `The hub's clock is ${apart(figures.clockOffset)}`} />
       <Tile name="Lag" id="lag" value={ms(figures.lag)} note={figures.worstLag === null ? "From the hub to this page" : `From the hub to this page; at most ${ms(figures.worstLag)} lately`} />
-      <Tile name="Messages" id="messages" value={last ? `${compact(last.messagesPerSecond)}/s` : "—"} note={`${figures.messages.toLocaleString()} in all, ${compact(figures.characters)} characters`} />
+      <Tile name="Messages" id="messages" value={last ? `${rate(last.messagesPerSecond)}/s` : "—"} note={`${figures.messages.toLocaleString()} in all, ${compact(figures.characters)} characters`} />
       <Tile name="Reconnects" id="reconnects" value={figures.reconnects.toLocaleString()} note={status.attempts > 0 ? `${status.attempts} attempts since it held` : "Since this page was opened"} />
       <Tile
         name="Your channel" id="offset" value={user?.position ? `#${user.position.offset.toLocaleString()}` : "—"}
@@ -107,7 +107,7 @@ function ChannelTable({ desk: { monitor } }: { readonly desk: Desk }) {
           {rows.map(([channel, total]) => (
             <tr key={channel}>
               <th scope="row">{channel === "" ? <span class="none">answers</span> : channel}</th>
-              <td>{compact(rates[channel] ?? 0)}</td>
+              <td>{rate(rates[channel] ?? 0)}</td>
               <td>{total.toLocaleString()}</td>
             </tr>
           ))}
@@ -135,6 +135,10 @@ function Events({ events }: { readonly events: readonly StateEvent[] }) {
       </table>
     </section>
   );
+}
+
+function rate(value: number): string {
+  return value < 100 ? String(Math.round(value * 10) / 10) : compact(value);
 }
 
 function ms(value: number | null): string {

@@ -124,9 +124,6 @@ COMMITS = "commits"
 TRADER_WAKE = "trader:wake"
 """Pub/sub channel that tells the traders whose account somebody else has changed: a user's id."""
 
-OUTBOX_WAKE = "outbox:wake"
-"""Pub/sub channel that tells the publisher of new rows in the outbox; what it says is not read."""
-
 
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
