@@ -10,7 +10,7 @@ NODE_OK := $(shell node -e 'const [a,b]=process.versions.node.split(".");process
 FRONTEND := $(wildcard frontend/package.json)
 CLIENT := $(wildcard clients/typescript/package.json)
 TIMESCALE := $(wildcard tests/timescale/package.json)
-WEB_SOURCES := $(if $(FRONTEND),$(shell find frontend clients/typescript -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null))
+WEB_SOURCES := $(if $(FRONTEND),$(shell find frontend clients -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null))
 UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--quiet --upgrade --custom-compile-command 'make lock'
 
@@ -30,6 +30,7 @@ test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/ti
 	$(BIN)/pytest -n 2 --dist worksteal
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)
 	$(if $(CLIENT),cd clients/typescript && $(NPM_IN) test)
+	$(if $(FRONTEND),cd clients/widget && $(NPM_IN) test)
 
 lint: $(STAMPS)/package ## ruff, mypy and the direction of imports
 	$(BIN)/ruff check
@@ -50,8 +51,8 @@ lock: $(STAMPS)/package ## Renew the lock files: newest versions, pinned by hash
 	$(UV) pip compile $(UV_FLAGS) --group node -o requirements-node.lock
 
 clean: ## Remove what was built here; data directories stay
-	rm -rf $(VENV) src/openoutcry/web/static frontend/node_modules clients/typescript/node_modules \
-		clients/typescript/dist dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) src/openoutcry/web/static src/openoutcry/web/widget frontend/node_modules \
+		clients/*/node_modules clients/typescript/dist dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -81,6 +82,7 @@ $(STAMPS)/node: $(STAMPS)/venv requirements-node.lock
 
 $(STAMPS)/frontend: $(STAMPS)/node $(WEB_SOURCES)
 	cd frontend && $(NPM_IN) ci --no-audit --no-fund && $(NPM_IN) run build
+	cd clients/widget && $(NPM_IN) ci --no-audit --no-fund && $(NPM_IN) run build
 	@touch $@
 
 $(STAMPS)/client: $(STAMPS)/node $(WEB_SOURCES)

@@ -85,6 +85,9 @@ class Bus:
     async def known_tickers(self) -> None:
         return None
 
+    async def last_stats(self) -> None:
+        return None
+
     async def run(self, sink: Any) -> None:
         while not self.everybody():
             await asyncio.sleep(0.02)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.commands.config_table import replace
-from openoutcry.config import Settings, load, to_environment
+from openoutcry.config import Settings, load, paper_balances, to_environment
 from openoutcry.errors import ConfigError
 
 DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -50,12 +50,27 @@ def test_decimals_in_files_are_exact(tmp_path: Path) -> None:
         ({"OUTCRY_PORT": "eight"}, "port"),
         ({"OUTCRY_CONFIG": "/does/not/exist.toml"}, "does not exist"),
         ({"OUTCRY_SANDBOX_SPEED": "fast"}, "sandbox_speed"),
+        ({"OUTCRY_SIGN_UP": "yes"}, "sign_up"),
+        ({"OUTCRY_PAPER_BALANCE": "lots USDT"}, "paper_balance"),
+        ({"OUTCRY_PAPER_BALANCE": "-5 USDT"}, "paper_balance"),
+        ({"OUTCRY_PAPER_BALANCE": "5 USDT,6 usdt"}, "listed twice"),
+        ({"OUTCRY_PAPER_FEE": "1"}, "paper_fee"),
+        ({"OUTCRY_PAPER_FEE": "NaN"}, "paper_fee"),
     ],
 )
 def test_mistakes_are_named(environ: dict[str, str], says: str) -> None:
     """What is wrong is said by the name of the setting."""
     with pytest.raises(ConfigError, match=says):
         load(environ)
+
+
+def test_paper_balances_are_exact() -> None:
+    """Amounts keep every digit; assets are upper case."""
+    settings = load({"OUTCRY_PAPER_BALANCE": "10000.50 usdt, 0.000000000000000001 ETH"})
+    assert paper_balances(settings.paper_balance) == {
+        "USDT": Decimal("10000.50"),
+        "ETH": Decimal("0.000000000000000001"),
+    }
 
 
 def test_settings_travel_by_environment() -> None:

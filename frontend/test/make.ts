@@ -1,6 +1,6 @@
 /** Short ways to make test values. */
 
-import type { Market } from "@openoutcry/client";
+import type { Bot, Market } from "@openoutcry/client";
 import type { Bar } from "../src/state/bars.ts";
 
 export function bar(time: number, change: Partial<Bar> = {}): Bar {
@@ -13,5 +13,14 @@ export function market(symbol: string, base: string, quote: string, change: Part
   return {
     symbol, base, quote, price: "1", change: "0", changePercent: "0", high: "1", low: "1",
     volume: "1", quoteVolume: "1", carried: false, sparkline: null, ...change,
+  };
+}
+
+export function bot(id: number, change: Partial<Bot> = {}): Bot {
+  const at = "2026-01-01T00:00:00.000Z";
+  return {
+    id, name: `bot ${id}`, strategy: "scalper", exchange: "paper", ticker: "BTCUSDT", status: "STOPPED", parameters: {}, limits: {},
+    leverage: "1", pnl: "0", realized_pnl: "0", fees: "0", position: { quantity: "0", cost: "0" }, total_trades: 0, win_rate: null,
+    last_fill_price: null, last_fill_side: null, last_fill_at: null, created_at: at, updated_at: at, ...change,
   };
 }

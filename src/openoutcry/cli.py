@@ -14,6 +14,7 @@ import typer
 from openoutcry.commands.account_words import key, user
 from openoutcry.commands.errors import exit_on_error
 from openoutcry.commands.options import DataDir, overrides
+from openoutcry.commands.stats_words import stats
 
 app = typer.Typer(
     name="outcry",
@@ -28,6 +29,7 @@ config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The sett
 app.add_typer(db, name="db")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
+app.add_typer(stats, name="stats")
 app.add_typer(config, name="config", hidden=True)
 
 Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCUSDT.")]
@@ -167,6 +169,42 @@ def gaps(
     from openoutcry.commands.tape import gaps as command
 
     command(overrides(data_dir), symbol.upper() if symbol else None, fill=fill)
+
+
+@app.command()
+def backtest(
+    bot: Annotated[Path, typer.Option(help="The bot, a TOML or JSON file.")],
+    symbol: Annotated[str | None, typer.Option(help="The market [`ticker` in the file].")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="From this time on, ISO 8601, UTC [the first trade]."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Until before this time [the last trade].")
+    ] = None,
+    cash: Annotated[
+        list[str] | None, typer.Option(help="Money to begin with, such as '10000 USDT'; repeat it.")
+    ] = None,
+    fee: Annotated[
+        str | None, typer.Option(help="Fee of a fill in percent [OUTCRY_PAPER_FEE].")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the equity curve to this .html or .svg file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Try a bot on stored trades, through the code that trades on paper and live.
+
+    \b
+    outcry backtest --bot scalper.toml --symbol BTCUSDT --from 2024-08-08 --to 2024-08-10
+    outcry backtest --bot grid.json --output report.html
+    """
+    from openoutcry.commands.backtest import Asked
+    from openoutcry.commands.backtest import backtest as command
+
+    asked = Asked(bot, symbol, start, end, cash or [], fee, output, as_json)
+    command(overrides(data_dir), asked)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -52,6 +53,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Memory for candles that one API process keeps, in MiB."""
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
+    public_market_data: bool = True
+    """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
+
+    public_origins: list[str] = field(default_factory=list)
+    """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
+    public_requests: Positive = 120
+    """Requests a minute that one address may make at `/api/public`, all processes together."""
 
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; empty: none."""
@@ -65,6 +73,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Wrong passwords from one address (IPv6: one /56) before the next has to wait."""
     sign_in_minutes: Annotated[int, Meta(ge=1)] = 15
     """Minutes after which all those tries are there again; one comes back at a time."""
+
+    sign_up: Literal["off", "open"] = "off"
+    """Whether strangers may make an account for themselves; off: only admins add users."""
+    wrong_key_tries: Annotated[int, Meta(ge=1)] = 100
+    """Wrong API keys from one address before the next has to wait; they come back as sign-ins do."""
+
+    paper_balance: Annotated[list[str], Meta(min_length=1)] = field(
+        default_factory=lambda: ["10000 USDT"]
+    )
+    """What a new trading account has to trade with on paper, such as `10000 USDT,0.5 BTC`."""
+    paper_fee: Decimal = Decimal("0.001")
+    """Fee of a fill on paper, as a share of what it is worth."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
@@ -185,6 +205,7 @@ def load(
     except ValueError as error:
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
+    _check_trading(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
 
@@ -194,6 +215,30 @@ def to_environment(settings: Settings) -> dict[str, str]:
         PREFIX + name.upper(): ",".join(value) if isinstance(value, list) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
+
+
+def _check_trading(settings: Settings) -> None:
+    try:
+        paper_balances(settings.paper_balance)
+    except ValueError as error:
+        raise ConfigError(f"Configuration: {error} - at `paper_balance`") from None
+    fee = settings.paper_fee
+    if not (fee.is_finite() and 0 <= fee < 1):
+        raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
+
+
+def paper_balances(texts: list[str]) -> dict[str, Decimal]:
+    """Return amounts such as `10000 USDT` by asset. Raises ValueError that says what is wrong."""
+    found: dict[str, Decimal] = {}
+    for text in texts:
+        amount, _, asset = text.strip().partition(" ")
+        asset = asset.strip().upper()
+        if not (_AMOUNT.fullmatch(amount) and asset.isascii() and asset.isalnum()):
+            raise ValueError(f"{text!r} is no amount and asset, write 10000 USDT")
+        if asset in found:
+            raise ValueError(f"{asset} is listed twice")
+        found[asset] = Decimal(amount)
+    return found
 
 
 def _normalise(symbols: list[str]) -> list[str]:
@@ -259,5 +304,6 @@ def _known() -> str:
 
 
 _SHORTEST_SECRET = 32
+_AMOUNT = re.compile(r"\d{1,18}(\.\d{1,18})?")
 _KINDS = Settings.__annotations__
 _TEST_PREFIX = PREFIX + "TEST_"

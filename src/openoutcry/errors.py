@@ -23,6 +23,10 @@ class BadRequestError(OutcryError):
     """The caller's input is wrong: answered as a 400 with the message."""
 
 
+class ConflictError(BadRequestError):
+    """The input is well-formed but clashes with what there is: answered as a 409 with the message."""
+
+
 class NotFoundError(OutcryError):
     """The thing asked for does not exist: answered as a 404 with the message."""
 

@@ -21,7 +21,7 @@ from openoutcry.engines import Engine, Engines, die_with_parent
 from openoutcry.errors import EngineError
 
 # Trades stop arriving, then what has arrived is stored, then nobody is left to be told.
-STOP_ORDER = (("feed",), ("recorder", "migrate"), ("hub", "api", "sandbox"))
+STOP_ORDER = (("feed",), ("recorder", "migrate"), ("trader",), ("hub", "api", "sandbox"))
 GRACE_SECONDS = 3.0
 USAGE_EXIT = 2
 """Exit code of a role that was asked for something impossible: trying again will not help."""

@@ -178,10 +178,15 @@ async def _api(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _hub(settings: Settings, stop: asyncio.Event) -> None:
     from openoutcry.adapters.postgres.pool import open_pool
+    from openoutcry.adapters.postgres.private_reader import PrivateReader
     from openoutcry.adapters.postgres.recent import RecentReader
+    from openoutcry.adapters.valkey.user_history import UserHistory
+    from openoutcry.services.accounts import secret_of
+    from openoutcry.services.identity import Identities
     from openoutcry.services.status import report
+    from openoutcry.services.tokens import AccessTokens
     from openoutcry.web.hub.meter import Meter
-    from openoutcry.web.hub.server import HubOptions, serve
+    from openoutcry.web.hub.server import Accounts, HubOptions, serve
     from openoutcry.web.hub.sources import ValkeyBus
 
     if not await _engines_answer(settings, stop):
@@ -189,21 +194,76 @@ async def _hub(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         valkey = await _valkey(stack, settings)
         pool = await stack.enter_async_context(
-            await open_pool(settings.database_url, application_name="outcry hub", max_size=4)
+            await open_pool(settings.database_url, application_name="outcry hub", max_size=8)
         )
+        tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
+        accounts = Accounts(Identities(pool, tokens), UserHistory(valkey), PrivateReader(pool))
         meter = Meter()
         options = HubOptions(
             symbols=tuple(settings.symbols),
             host=settings.host,
             port=settings.ws_port,
             allowed_origins=tuple(settings.allowed_origins),
+            public_origins=tuple(settings.public_origins),
             binance_messages=settings.binance_ws_messages,
             replay=bool(settings.sandbox_replay),
+            public_market_data=settings.public_market_data,
         )
         async with TaskGroup() as tasks:
             tasks.create_task(report("hub", meter.status, valkey, stop))
             bus = ValkeyBus(settings.valkey_url)
-            await serve(options, bus, RecentReader(pool, settings.venue), meter, stop)
+            store = RecentReader(pool, settings.venue)
+            await serve(options, bus, store, meter, stop, accounts=accounts)
+
+
+async def _trader(settings: Settings, stop: asyncio.Event) -> None:
+    from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
+    from openoutcry.adapters.postgres.pool import dial, open_pool
+    from openoutcry.adapters.postgres.trade_reader import TradeReader
+    from openoutcry.adapters.tasks import end
+    from openoutcry.adapters.valkey.pubsub import listen
+    from openoutcry.adapters.valkey.recounts import Recounts
+    from openoutcry.adapters.valkey.trade_counts import TradeCounts
+    from openoutcry.adapters.valkey.user_history import UserHistory
+    from openoutcry.core.keys import OUTBOX_WAKE, TRADER_WAKE, trades_channel
+    from openoutcry.services.publisher import Publisher
+    from openoutcry.services.status import report
+    from openoutcry.services.trade_counter import TradeCounter
+    from openoutcry.services.trader import Trader, TraderRules, figures
+
+    if not await _engines_answer(settings, stop):
+        return
+    url, bus = settings.database_url, settings.valkey_url
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(stack, settings)
+        pool = await stack.enter_async_context(
+            await open_pool(url, application_name="outcry trader", max_size=2)
+        )
+        trader = Trader(
+            partial(dial, url, application_name="outcry trader"),
+            TradeReader(pool),
+            InstrumentReader(pool),
+            valkey,
+            TraderRules(settings.spread, settings.paper_fee),
+        )
+        connect = partial(_connect, settings, "publisher")
+        counter = TradeCounter(TradeCounts(valkey), Recounts(valkey), connect)
+        publisher = Publisher(connect, UserHistory(valkey), counter)
+        channels = (TRADER_WAKE, *map(trades_channel, settings.symbols))
+
+        def all_figures() -> Figures:
+            counters, gauges, symbols = figures(trader)
+            more_counters, more_gauges = publisher.stats.figures()
+            return counters | more_counters, gauges | more_gauges, symbols
+
+        async with TaskGroup() as tasks:
+            tasks.create_task(report("trader", all_figures, valkey, stop))
+            tasks.create_task(publisher.run(stop, partial(listen, bus, (OUTBOX_WAKE,))))
+            listening = tasks.create_task(
+                listen(bus, channels, trader.on_message, trader.on_connected)
+            )
+            await trader.run(stop)
+            await end(listening)
 
 
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:
@@ -249,6 +309,7 @@ ROLES: dict[str, Builder] = {
     "recorder": _recorder,
     "api": _api,
     "hub": _hub,
+    "trader": _trader,
     "sandbox": _sandbox,
 }
 

@@ -59,13 +59,13 @@ class BackOffice:
         return self._tokens(name) if name else _refuse(401, "Sign in again: this session is over.")
 
     async def _me(self, request: web.Request) -> web.Response:
-        name = self._who(request)
+        name = self.who(request)
         if name is None:
             return _refuse(401, "Sign in first.")
         return web.json_response({"id": len(name), "name": name, "role": ROLES[name]})
 
     async def _sign_out(self, request: web.Request) -> web.Response:
-        name = self._who(request)
+        name = self.who(request)
         if name is None:
             return _refuse(401, "Sign in first.")
         self.revoke()
@@ -114,12 +114,13 @@ class BackOffice:
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self.broken:
             return _refuse(503, "The cache does not answer. Try again in a moment.")
-        name = self._who(request)
+        name = self.who(request)
         if name is None:
             return _refuse(401, "Sign in first.")
         return None if ROLES[name] == "admin" else _refuse(403, "This is for administrators.")
 
-    def _who(self, request: web.Request) -> str | None:
+    def who(self, request: web.Request) -> str | None:
+        """Return who asks, None if nobody who is signed in."""
         return self.access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
 
     def _tokens(self, name: str) -> web.Response:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import WSMsgType, web
 
 from browser.backoffice import BackOffice
+from browser.floor import Floor, furnish
 from browser.listing import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 STATIC = Path(__file__).parents[2] / "src/openoutcry/web/static"
 INTERVALS = (
@@ -90,6 +91,7 @@ class StandIn:
         self.port = port
         self.listing = Listing(markets)
         self.office = BackOffice()
+        self.floor = Floor()
         self.source: Literal["stream", "rest", "none"] = "stream"
         self.markets_age: float = 0.4
         self.ticking = True
@@ -103,6 +105,8 @@ class StandIn:
         # A long frame is packed in a thread: without this it could be sent after the close.
         self._sending = asyncio.Lock()
         self._sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self._known: set[web.WebSocketResponse] = set()
+        self.told: list[dict[str, Any]] = []
         self._hub: web.AppRunner | None = None
         self._trade_id = 1_000
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -144,6 +148,10 @@ class StandIn:
         """Send any text to everybody."""
         self._do(self._publish_raw(text))
 
+    def on_floor(self, work: Callable[[Floor], Coroutine[Any, Any, Any]]) -> Any:
+        """Let something happen to the account, in the server's own thread."""
+        return asyncio.run_coroutine_threadsafe(work(self.floor), self._loop).result(30)
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -154,6 +162,8 @@ class StandIn:
         app.router.add_get("/candles", self._candles)
         app.router.add_get("/api/v1/markets", self._markets)
         app.router.add_routes(self.office.routes())
+        app.router.add_routes(self.floor.routes(self.office.who))
+        self.floor.publish = self._publish_user
         app.router.add_static("/", STATIC)
         self._api = web.AppRunner(app, shutdown_timeout=0.1)
         await self._api.setup()
@@ -257,11 +267,17 @@ class StandIn:
                     await self._answer(socket, json.loads(message.data))
         finally:
             self._sockets.pop(socket, None)
+            self._known.discard(socket)
         return socket
 
     async def _answer(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
         channel, said = message.get("channel"), message["type"]
-        if said == "ping":
+        self.told.append(message)
+        if said == "auth":
+            await self._authenticate(socket, message)
+        elif channel == "user" and said == "subscribe":
+            await self._start_user(socket, message)
+        elif said == "ping":
             await self._send(socket, type="pong", id=message.get("id"))
         elif said == "unsubscribe" and channel:
             self._sockets.get(socket, set()).discard(channel)
@@ -271,6 +287,32 @@ class StandIn:
             data = self._snapshot(channel)
             answer = {"channel": channel, "id": message.get("id"), "data": data}
             await self._send(socket, type="subscribed", **answer)
+
+    async def _authenticate(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        if message["token"] in self.office.access:
+            self._known.add(socket)
+            await self._send(socket, type="authenticated", id=message.get("id"), data={})
+            return
+        error = {"code": "unauthorized", "message": "The token is not valid."}
+        await self._send(socket, type="error", id=message.get("id"), **error)
+        await socket.close(code=3500)
+
+    async def _start_user(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        about = {"channel": "user", "id": message.get("id")}
+        if socket not in self._known:
+            error = {"code": "unauthorized", "message": "Sign in first."}
+            await self._send(socket, type="error", **about, **error)
+            return
+        answer, missed = self.floor.start(message.get("offset"), message.get("epoch"))
+        await self._send(socket, type="subscribed", **about, **answer)
+        for one in missed:
+            await self._send(socket, **one)
+        self._sockets[socket].add("user")
+
+    async def _publish_user(self, message: dict[str, Any]) -> None:
+        for socket, channels in list(self._sockets.items()):
+            if "user" in channels:
+                await self._send(socket, **message)
 
     def _snapshot(self, channel: str) -> dict[str, Any] | None:
         if channel == "tickers":
@@ -319,7 +361,7 @@ class StandIn:
                 continue
             now = time.time()
             for channel in set().union(*self._sockets.values()):
-                if channel == "tickers":
+                if channel in {"tickers", "user"}:
                     continue
                 kind, symbol, *rest = channel.split(":")
                 if kind == "price":
@@ -356,11 +398,12 @@ class StandIn:
         async with self._sending:
             if not socket.closed:
                 with contextlib.suppress(ConnectionError):
-                    await socket.send_json({**message, "timestamp": stamp})
+                    await socket.send_json({"timestamp": stamp, **message})
 
 
 if __name__ == "__main__":
     server = StandIn(8000, markets=3_000)
     server.start()
+    server.on_floor(furnish)
     print(server.url)  # noqa: T201 - it is a script here
     threading.Event().wait()

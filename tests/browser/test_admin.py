@@ -79,18 +79,27 @@ def test_a_server_that_cannot_be_reached_is_said(open_page: OpenPage) -> None:
     expect(page.get_by_role("alert")).to_have_text("The server cannot be reached.")
 
 
-def test_a_reload_stays_signed_in_and_another_tab_is_not(
+def test_a_reload_stays_signed_in_and_so_do_tabs_beside_it(
     open_page: OpenPage, standin: StandIn
 ) -> None:
-    """The session outlives a reload in its tab only, and the access token is never stored."""
+    """The session outlives a reload and the other tabs share it; with the last tab it is gone.
+
+    The access token is never stored.
+    """
     page = admin(open_page("admin"))
     page.reload()
     expect(page.get_by_test_id("tiles")).to_be_visible()
     stored = page.evaluate("JSON.stringify({...sessionStorage, ...localStorage}) + document.cookie")
     assert not any(token in stored for token in standin.office.access)
-    other = page.context.new_page()
-    other.goto(page.url)
-    expect(other.get_by_test_id("signed-out")).to_be_visible()
+    context, url = page.context, page.url
+    other = context.new_page()
+    other.goto(url)
+    expect(other.get_by_test_id("tiles")).to_be_visible()
+    page.close()
+    other.close()
+    later = context.new_page()
+    later.goto(url)
+    expect(later.get_by_test_id("signed-out")).to_be_visible()
 
 
 def test_an_ended_token_is_renewed_and_an_ended_session_is_not(

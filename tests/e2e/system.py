@@ -55,6 +55,10 @@ class System:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._settings.port}"
 
+    @property
+    def hub_url(self) -> str:
+        return f"ws://127.0.0.1:{self._settings.ws_port}"
+
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that belongs to the system."""
         settings = to_environment(self._settings)
@@ -63,12 +67,16 @@ class System:
         return os.environ | settings
 
     def start(self, *roles: str) -> None:
-        """Start roles; their output goes to `<role>.log` in the test's folder."""
+        """Start roles; their output goes to `<role>.log` in the test's folder.
+
+        A number behind a role's name (trader2) makes it another process of the same role.
+        """
         environment = self.environment()
         for role in roles:
+            name = role.rstrip("0123456789")
             log = (self.folder / f"{role}.log").open("ab")
             self._processes[role] = subprocess.Popen(
-                [sys.executable, "-m", "openoutcry", "run", role],
+                [sys.executable, "-m", "openoutcry", "run", name],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -100,10 +108,13 @@ class System:
         return fetch(f"http://127.0.0.1:{self._settings.sandbox_port}{path}", method, body)
 
 
-def fetch(url: str, method: str = "GET", body: Any = None) -> Any:
-    """Return the JSON that a URL answers."""
+def fetch(url: str, method: str = "GET", body: Any = None, *, token: str | None = None) -> Any:
+    """Return the JSON that a URL answers, to somebody who has signed in if there is a token."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = Request(url, data, headers, method=method)
     with urlopen(request, timeout=10) as answer:
         return json.loads(answer.read() or b"null")
 

@@ -1,6 +1,8 @@
 /** Signing in: tokens are kept, renewed before they end and sent along, so that callers need not care. */
 
 import { type Clock, systemClock } from "./clock.ts";
+import type { AccessToken, Credentials } from "./credentials.ts";
+import { ALONE, type Peers, type SharedTokens } from "./peers.ts";
 import { ApiError, type JsonRequest, requestJson, type RequestOptions } from "./rest.ts";
 import { Listeners } from "./status.ts";
 
@@ -18,6 +20,8 @@ export interface TokenStore {
 
 export interface AuthOptions {
   readonly store?: TokenStore;
+  /** Other tabs with the same session: one renews for all. See `tabs`. */
+  readonly peers?: Peers;
   readonly clock?: Clock;
   readonly fetch?: typeof fetch;
 }
@@ -31,13 +35,14 @@ interface Tokens {
 /** An access token is renewed when it has less than this left, ms. */
 const EARLY = 30_000;
 
-export class Auth {
+export class Auth implements Credentials {
   private readonly store: TokenStore;
+  private readonly peers: Peers;
   private readonly clock: Clock;
   private readonly watchers = new Listeners<[Account | null]>();
   private readonly options: RequestOptions;
   /** Only ever here, in memory: it is gone with the page. */
-  private access: { readonly token: string; readonly until: number } | null = null;
+  private access: AccessToken | null = null;
   private renewing: Promise<void> | null = null;
   private current: Account | null = null;
   /** Counts sign-ins and sign-outs: an answer to an earlier one comes too late. */
@@ -46,11 +51,17 @@ export class Auth {
   /** `origin` such as `https://host:8000`, or "" for this page's own. */
   constructor(
     private readonly origin: string,
-    { store = memoryStore(), clock = systemClock, fetch }: AuthOptions = {},
+    { store = memoryStore(), peers = ALONE, clock = systemClock, fetch }: AuthOptions = {},
   ) {
     this.store = store;
+    this.peers = peers;
     this.clock = clock;
     this.options = fetch ? { fetch } : {};
+    peers.listen({
+      current: () => this.shared(),
+      onRenewed: (tokens) => this.adopt(tokens),
+      onSignedOut: () => this.forget(),
+    });
   }
 
   /** Who is signed in. */
@@ -74,12 +85,19 @@ export class Auth {
     return this.learnWho(epoch);
   }
 
-  /** Go on where an earlier page left off. Null if there is nothing to go on with. Throws `ApiError`. */
+  /**
+   * Go on where an earlier page left off, or with the session of another tab. Null if there is nothing to
+   * go on with. Throws `ApiError`.
+   */
   async resume(): Promise<Account | null> {
-    if (this.store.load() === null) return null;
     const epoch = this.epoch;
+    if (this.store.load() === null) {
+      const tokens = await this.peers.ask(null);
+      if (!tokens || epoch !== this.epoch) return this.current;
+      this.adopt(tokens);
+    }
     try {
-      await this.renew();
+      if (this.bearer() === null) await this.renew();
       return epoch === this.epoch ? await this.learnWho(epoch) : this.current;
     } catch (error) {
       if (isRefused(error)) return null;
@@ -91,6 +109,7 @@ export class Auth {
   async signOut(): Promise<void> {
     const bearer = this.bearer();
     const refreshToken = this.store.load();
+    if (refreshToken !== null) this.peers.tellSignedOut(refreshToken);
     this.forget();
     try {
       // The server takes an access token only; one that has run out is renewed for this.
@@ -110,13 +129,21 @@ export class Auth {
   async request(path: string, options: JsonRequest = {}): Promise<unknown> {
     const epoch = this.epoch;
     if (this.bearer() === null) await this.renew();
+    const tried = this.access?.token;
     try {
       return await this.send(path, options);
     } catch (error) {
       if (statusOf(error) !== 401 || epoch !== this.epoch) throw error;
     }
-    await this.renew();
+    await this.renew(tried);
     return this.send(path, options);
+  }
+
+  /** A token for a connection; null if nobody is signed in. `refused` is one that was not taken. Throws `ApiError`. */
+  async token(refused?: string): Promise<AccessToken | null> {
+    if (this.store.load() === null) return null;
+    if (this.bearer() === null || this.access?.token === refused) await this.renew(refused);
+    return this.access;
   }
 
   private send(path: string, options: JsonRequest): Promise<unknown> {
@@ -124,26 +151,65 @@ export class Auth {
     return requestJson(`${this.origin}${path}`, { ...this.options, ...options, headers });
   }
 
-  /** However many requests find the token too old, it is renewed once: a refresh token may be good only once. */
-  private renew(): Promise<void> {
-    this.renewing ??= this.renewOnce().finally(() => {
-      this.renewing = null;
-    });
+  /**
+   * However many requests find the token too old, or `refused`, it is renewed once: a refresh token is good
+   * only once. The same holds for all tabs that share it.
+   */
+  private renew(refused?: string): Promise<void> {
+    this.renewing ??= this.peers
+      .alone(() => this.renewOnce(refused))
+      .finally(() => {
+        this.renewing = null;
+      });
     return this.renewing;
   }
 
-  private async renewOnce(): Promise<void> {
+  private async renewOnce(refused: string | undefined): Promise<void> {
     const epoch = this.epoch;
-    const refreshToken = this.store.load();
-    if (refreshToken === null) throw new ApiError("http", "Sign in first.", 401);
+    if (this.isGood(refused)) return; // another tab has told us while we waited for our turn
+    const refreshToken = await this.newestKnown(epoch);
+    if (this.isGood(refused)) return;
     try {
       const answer = await this.post("/api/v1/auth/refresh", { refreshToken });
-      if (epoch === this.epoch) this.keep(answer);
+      // Signed out meanwhile: the new token is nobody's, here or in another tab.
+      if (epoch !== this.epoch) return;
+      this.keep(answer);
+      this.peers.tellRenewed(refreshToken, this.shared() as SharedTokens);
     } catch (error) {
       // Only a clear no ends the session; a server that cannot be reached will be asked again.
       if (epoch === this.epoch && isRefused(error)) this.forget();
       throw error;
     }
+  }
+
+  /** The refresh token that no tab knows a successor of: one that is used up would end the session. */
+  private async newestKnown(epoch: number): Promise<string> {
+    for (;;) {
+      const own = this.store.load();
+      if (own === null) throw new ApiError("http", "Sign in first.", 401);
+      const known = await this.peers.ask(own);
+      if (epoch !== this.epoch) throw new ApiError("aborted", "The request was given up.");
+      if (known) this.adopt(known);
+      // What was told meanwhile counts as well as what was answered.
+      if (this.store.load() === own) return own;
+    }
+  }
+
+  private isGood(refused: string | undefined): boolean {
+    const bearer = this.bearer();
+    return bearer !== null && bearer !== refused;
+  }
+
+  /** Take over what another tab has got; it is the same session, so the account stays. */
+  private adopt({ refreshToken, access }: SharedTokens): void {
+    if (this.store.load() !== refreshToken) this.store.save(refreshToken);
+    if (access) this.access = access;
+  }
+
+  private shared(): SharedTokens | null {
+    const refreshToken = this.store.load();
+    if (refreshToken === null) return null;
+    return this.bearer() === null ? { refreshToken } : { refreshToken, access: this.access as AccessToken };
   }
 
   private async learnWho(epoch: number): Promise<Account> {

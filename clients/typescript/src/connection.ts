@@ -1,10 +1,13 @@
 /** One WebSocket to the hub that comes back by itself. */
 
 import { type Backoff, retryDelay } from "./backoff.ts";
-import { Channels, type Listener, type Outgoing } from "./channels.ts";
+import { type ChannelReport, Channels, type Listener, type Outgoing } from "./channels.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type ChangeOf, type Channel, type ErrorMessage, parseMessage, type SnapshotOf } from "./messages.ts";
+import type { Credentials } from "./credentials.ts";
+import { Identity } from "./identity.ts";
+import { type ChangeOf, type Channel, type ErrorMessage, type HubMessage, parseMessage, type SnapshotOf } from "./messages.ts";
 import { type ConnectionStatus, Listeners } from "./status.ts";
+import { Traffic, type TrafficReport } from "./traffic.ts";
 
 /** As much of a WebSocket as is used here. */
 export interface Socket {
@@ -40,11 +43,16 @@ const OPEN = 1;
 const HELD = 5_000;
 const RETRY_UNAVAILABLE = 5_000;
 const NO_PONG = 3012;
+const INVALID_TOKEN = 3500;
+/** Closed by us to come back at once as somebody else. */
+const OTHER_USER = 4000;
 
 export class Connection {
   private readonly options: Full;
   private readonly clock: Clock;
   private readonly channels: Channels;
+  private readonly identity: Identity;
+  private readonly traffic = new Traffic();
   private readonly watchers = new Listeners<[ConnectionStatus]>();
   private readonly timers = new Map<string, () => void>();
   private readonly stopNetwork: () => void;
@@ -69,6 +77,7 @@ export class Connection {
     };
     this.clock = this.options.clock;
     this.channels = new Channels((message) => this.send(message));
+    this.identity = new Identity(this.channels, (message) => this.send(message), this.clock);
     this.current = {
       state: "connecting", since: this.clock.now(), lastDataAt: null, retryAt: null, attempts: 0, close: null,
     };
@@ -113,6 +122,35 @@ export class Connection {
     };
   }
 
+  /**
+   * Say who is asking, for the private channels; null for nobody. The token is sent after each connect
+   * and renewed before it ends. Whoever was known before has no part in the connection any more.
+   */
+  identify(credentials: Pick<Credentials, "token"> | null): void {
+    const known = this.identity.isKnown;
+    if (!this.identity.become(credentials)) return;
+    this.channels.disowned();
+    if (this.socket?.readyState !== OPEN) return;
+    // The hub cannot be told to forget somebody; a new socket it knows nothing of.
+    if (known) this.reopen();
+    else this.identity.introduce();
+  }
+
+  /** How the private channels have fared: offsets, gaps, recoveries. */
+  get positions(): readonly ChannelReport[] {
+    return this.channels.report();
+  }
+
+  /** What has come in, and how late. */
+  get figures(): TrafficReport {
+    return this.traffic.report();
+  }
+
+  /** Ping the hub now, besides the regular pings: `figures` has its answer when it has come. */
+  probe(): void {
+    if (this.socket?.readyState === OPEN) this.ping();
+  }
+
   /** Try now instead of waiting for the planned attempt. Does nothing while up or closed. */
   retryNow(): void {
     if (this.current.state !== "closed" && this.socket === null) this.open();
@@ -146,7 +184,9 @@ export class Connection {
   private onOpen(): void {
     this.cancel("connect");
     this.openedAt = this.clock.now();
+    this.traffic.reconnected();
     this.channels.resubscribe();
+    this.identity.introduce();
     this.planPing();
     this.expectData();
     this.set({ state: "live" });
@@ -157,17 +197,30 @@ export class Connection {
     const message = parseMessage(text);
     if (message === null) this.options.onMalformed(text);
     if (!message) return;
+    this.count(message, String(text).length);
     switch (message.type) {
       case "subscribed":
         if (this.channels.onSubscribed(message)) this.onData();
+        break;
+      case "authenticated":
+        this.identity.onAccepted(message.id);
         break;
       case "price_update":
       case "candle_update":
       case "trade_update":
       case "tickers_update":
+      case "stats_update":
+      case "bot_created":
+      case "bot_update":
+      case "bot_deleted":
+      case "order_update":
+      case "order_filled":
+      case "log_created":
+      case "pnl_update":
         if (this.channels.onChange(message)) this.onData();
         break;
       case "error": {
+        if (this.identity.onError(message)) break;
         const channel = this.channels.onError(message);
         if (channel !== null) {
           this.plan(`again:${channel}`, RETRY_UNAVAILABLE, () => this.channels.retry(channel));
@@ -176,6 +229,13 @@ export class Connection {
       }
       default: // system, unsubscribed and pong show that the hub lives, and that is all
     }
+  }
+
+  private count(message: HubMessage, characters: number): void {
+    const { timestamp } = message as { readonly timestamp?: unknown };
+    const now = this.clock.now();
+    if (message.type === "pong") this.traffic.ponged(message.id, timestamp, now);
+    this.traffic.take("channel" in message ? (message.channel ?? "") : "", characters, timestamp, now);
   }
 
   private onData(): void {
@@ -188,14 +248,17 @@ export class Connection {
   private onClose(code: number, reason: string): void {
     this.socket = null;
     this.cancelAll();
+    const introduced = this.identity.isKnown;
+    const again = this.identity.onClose(code === INVALID_TOKEN);
     const held = this.openedAt !== null && this.clock.now() - this.openedAt >= HELD;
     this.openedAt = null;
-    if (code >= 3500) {
+    // A token that is good no more ends what its user hears, not what everybody may.
+    if (code >= 3500 && !(code === INVALID_TOKEN && introduced)) {
       this.finish({ code, reason });
       return;
     }
     const attempts = held ? 0 : this.current.attempts;
-    const delay = retryDelay(attempts, this.options.backoff, this.clock.random());
+    const delay = again ? 0 : retryDelay(attempts, this.options.backoff, this.clock.random());
     this.plan("retry", delay, () => this.open());
     this.set({
       state: networkIsLost() ? "offline" : "reconnecting",
@@ -211,10 +274,25 @@ export class Connection {
 
   private planPing(): void {
     this.plan("ping", this.options.pingEvery, () => {
-      this.send({ type: "ping", id: this.channels.takeId() });
+      this.ping();
       this.plan("pong", this.options.pongWithin, () => this.abandon(NO_PONG, "no pong"));
       this.planPing();
     });
+  }
+
+  private ping(): void {
+    const id = this.channels.takeId();
+    this.traffic.pinged(id, this.clock.now());
+    this.send({ type: "ping", id });
+  }
+
+  private reopen(): void {
+    this.drop(OTHER_USER, "somebody else is signed in");
+    this.cancelAll();
+    this.identity.onClose();
+    this.openedAt = null;
+    this.set({ state: "connecting" });
+    this.open();
   }
 
   private expectData(): void {
@@ -243,6 +321,7 @@ export class Connection {
 
   private finish(close: { code: number; reason: string }): void {
     this.cancelAll();
+    this.identity.onClose();
     this.stopNetwork();
     this.set({ state: "closed", close, retryAt: null });
   }

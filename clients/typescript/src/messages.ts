@@ -1,6 +1,9 @@
 /** The hub's messages as types, and the one function that turns text into them. */
 
+import { isDecimal } from "./decimal.ts";
 import { isMarketList, isTickerUpdate, type MarketList, type TickerUpdate } from "./markets.ts";
+import { isTradeStats, type TradeStats } from "./stats.ts";
+import { holdsUserData, isUserMessageType, isUserSnapshot, type UserMessage, type UserSnapshot } from "./trading/types.ts";
 
 /** A bid and an ask around the last price: decimal strings, the venue's time in milliseconds. */
 export interface Quote {
@@ -61,7 +64,11 @@ export type PriceChannel = `price:${string}`;
 export type CandleChannel = `candle:${string}:${string}`;
 export type TradeChannel = `trade:${string}`;
 export type TickersChannel = "tickers";
-export type Channel = PriceChannel | CandleChannel | TradeChannel | TickersChannel;
+/** What is the signed-in user's own; see `Connection.identify`. */
+export type UserChannel = "user";
+/** The public counter of trades. */
+export type StatsChannel = "stats:trades";
+export type Channel = PriceChannel | CandleChannel | TradeChannel | TickersChannel | UserChannel | StatsChannel;
 
 /** What `subscribed` carries for a channel. */
 export type SnapshotOf<C extends Channel> = C extends PriceChannel
@@ -70,16 +77,24 @@ export type SnapshotOf<C extends Channel> = C extends PriceChannel
     ? CandleSnapshot
     : C extends TickersChannel
       ? MarketList | null
-      : TradeSnapshot;
+      : C extends UserChannel
+        ? UserSnapshot
+        : C extends StatsChannel
+          ? TradeStats | null
+          : TradeSnapshot;
 
-/** What a channel sends when something changes. */
+/** What a channel sends when something changes; of `user` the whole message, for its type. */
 export type ChangeOf<C extends Channel> = C extends PriceChannel
   ? Quote
   : C extends CandleChannel
     ? CandleMessage
     : C extends TickersChannel
       ? readonly TickerUpdate[]
-      : TradeUpdate;
+      : C extends UserChannel
+        ? UserMessage
+        : C extends StatsChannel
+          ? TradeStats
+          : TradeUpdate;
 
 export type ErrorCode =
   | "bad_json"
@@ -90,6 +105,8 @@ export type ErrorCode =
   | "unknown_interval"
   | "too_many_subscriptions"
   | "not_subscribed"
+  | "unauthorized"
+  | "other_user"
   | "unavailable";
 
 type Id = string | number;
@@ -102,21 +119,32 @@ export interface SubscribedMessage {
   readonly type: "subscribed";
   readonly channel: string;
   readonly id?: Id;
-  readonly data: unknown;
+  /** The snapshot; missing where `recovered` says that what was missed follows instead. */
+  readonly data?: unknown;
+  readonly recovered?: boolean;
+  readonly offset?: number;
+  readonly epoch?: string;
 }
 export interface UnsubscribedMessage {
   readonly type: "unsubscribed";
   readonly channel: string;
   readonly id?: Id;
 }
-export interface ChangeMessage {
-  readonly type: "price_update" | "candle_update" | "trade_update" | "tickers_update";
+interface MarketMessage {
+  readonly type: "price_update" | "candle_update" | "trade_update" | "tickers_update" | "stats_update";
   readonly channel: string;
-  readonly data: Quote | CandleMessage | TradeUpdate | readonly TickerUpdate[];
+  readonly data: Quote | CandleMessage | TradeUpdate | readonly TickerUpdate[] | TradeStats;
+}
+export type ChangeMessage = MarketMessage | UserMessage;
+export interface AuthenticatedMessage {
+  readonly type: "authenticated";
+  readonly id?: Id;
 }
 export interface PongMessage {
   readonly type: "pong";
   readonly id?: Id;
+  /** The hub's clock, ISO 8601. */
+  readonly timestamp?: string;
 }
 export interface ErrorMessage {
   readonly type: "error";
@@ -131,6 +159,7 @@ export type HubMessage =
   | SystemMessage
   | SubscribedMessage
   | UnsubscribedMessage
+  | AuthenticatedMessage
   | ChangeMessage
   | PongMessage
   | ErrorMessage;
@@ -147,7 +176,8 @@ export function parseMessage(text: unknown): HubMessage | null | undefined {
   if (!isRecord(value) || typeof value.type !== "string") return null;
   switch (value.type) {
     case "pong":
-      return value as unknown as PongMessage;
+    case "authenticated":
+      return value as unknown as PongMessage | AuthenticatedMessage;
     case "system":
       return isRecord(value.data) ? (value as unknown as SystemMessage) : null;
     case "error":
@@ -155,7 +185,7 @@ export function parseMessage(text: unknown): HubMessage | null | undefined {
         ? (value as unknown as ErrorMessage)
         : null;
     case "subscribed":
-      return typeof value.channel === "string" && isSnapshot(value.channel, value.data)
+      return typeof value.channel === "string" && (value.recovered === true || isSnapshot(value.channel, value.data))
         ? (value as unknown as SubscribedMessage)
         : null;
     case "unsubscribed":
@@ -168,8 +198,10 @@ export function parseMessage(text: unknown): HubMessage | null | undefined {
       return change(value, isTradeUpdate);
     case "tickers_update":
       return change(value, (data) => isListOf(data, isTickerUpdate));
+    case "stats_update":
+      return change(value, isTradeStats);
     default:
-      return undefined;
+      return isUserMessageType(value.type) ? userChange(value.type, value) : undefined;
   }
 }
 
@@ -179,11 +211,18 @@ function change(value: Fields, holds: (data: unknown) => boolean): ChangeMessage
   return typeof value.channel === "string" && holds(value.data) ? (value as unknown as ChangeMessage) : null;
 }
 
+function userChange(type: UserMessage["type"], value: Fields): ChangeMessage | null {
+  const known = value.channel === "user" && typeof value.timestamp === "string" && holdsUserData(type, value.data);
+  return known ? (value as unknown as ChangeMessage) : null;
+}
+
 function isSnapshot(channel: string, data: unknown): boolean {
   if (channel.startsWith("price:")) return data === null || isQuote(data);
   if (channel.startsWith("candle:")) return isRecord(data) && isListOf(data.candles, isCandle);
   if (channel.startsWith("trade:")) return isRecord(data) && isListOf(data.trades, isTrade);
   if (channel === "tickers") return data === null || isMarketList(data);
+  if (channel === "user") return isUserSnapshot(data);
+  if (channel === "stats:trades") return data === null || isTradeStats(data);
   return true;
 }
 
@@ -213,10 +252,6 @@ function isTrade(data: unknown): boolean {
 
 function isListOf(value: unknown, holds: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(holds);
-}
-
-function isDecimal(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && Number.isFinite(Number(value));
 }
 
 function isRecord(value: unknown): value is Fields {

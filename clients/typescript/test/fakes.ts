@@ -48,7 +48,7 @@ export class FakeSocket implements Socket {
   onmessage: ((event: never) => void) | null = null;
   onclose: ((event: never) => void) | null = null;
   onerror: ((event: never) => void) | null = null;
-  readonly sent: { type: string; channel?: string; id?: number }[] = [];
+  readonly sent: { type: string; channel?: string; id?: number; token?: string; offset?: number; epoch?: string }[] = [];
   closedWith: number | null = null;
 
   send(text: string): void {

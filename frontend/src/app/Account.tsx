@@ -42,7 +42,7 @@ export function AccountSheet({ signedIn }: Props) {
       </header>
       {account ? (
         <div class="form">
-          <p class="form-note">{account.role === "admin" ? "Administrator" : "User"}. Signed in until this tab is closed.</p>
+          <p class="form-note">{account.role === "admin" ? "Administrator" : "User"}. Signed in until the last tab is closed.</p>
           <button
             type="button"
             class="button"

@@ -7,11 +7,13 @@ interface Props {
   readonly hub: Hub;
   /** What the page does until the hub is back. */
   readonly meanwhile: string;
+  /** What is interrupted. */
+  readonly subject?: string;
 }
 
-export function Banner({ hub, meanwhile }: Props) {
+export function Banner({ hub, meanwhile, subject }: Props) {
   const status = hub.status.value;
-  const banner = status.state === "live" ? null : bannerFor(status, hub.now.value, meanwhile);
+  const banner = status.state === "live" ? null : bannerFor(status, hub.now.value, meanwhile, subject);
   if (!banner) return null;
   return (
     <div class="banner" role="alert" data-testid="banner">

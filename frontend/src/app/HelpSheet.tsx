@@ -5,7 +5,35 @@ import { Sheet } from "./Sheet.tsx";
 const GROUPS: readonly { readonly title: string; readonly keys: readonly (readonly [string, string])[] }[] = [
   {
     title: "Anywhere",
-    keys: [["/", "Find a market"], ["?", "This sheet"], ["Esc", "Close"]],
+    keys: [
+      ["/", "Find a market, or a bot"],
+      ["g   m", "Markets"],
+      ["g   c", "Chart"],
+      ["g   b", "Bots"],
+      ["g   o", "Orders"],
+      ["g   a", "Activity"],
+      ["g   p", "Portfolio"],
+      ["g   h", "The connection to the hub"],
+      ["?", "This sheet"],
+      ["Esc", "Close"],
+    ],
+  },
+  {
+    title: "Among the bots",
+    keys: [
+      ["n", "New bot"],
+      ["↑   ↓", "Bot by bot"],
+      ["Enter", "Look at it, change it"],
+      ["s", "Start or stop it"],
+      ["c", "Clone it"],
+      ["Delete", "Delete it"],
+      ["o", "Its orders"],
+      ["l", "Its log"],
+    ],
+  },
+  {
+    title: "Among the orders",
+    keys: [["1   2   3", "Open, all, fills"], ["↑   ↓", "Row by row"], ["Delete", "Cancel the order"]],
   },
   {
     title: "In the list of markets",

@@ -5,11 +5,13 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
   readonly label: string;
+  /** For a form of two columns. */
+  readonly wide?: boolean;
   readonly children: ComponentChildren;
   onClose(): void;
 }
 
-export function Sheet({ label, children, onClose }: Props) {
+export function Sheet({ label, wide = false, children, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   // Before the next paint, so that no key typed after the one that opened it is lost.
   useLayoutEffect(() => {
@@ -23,7 +25,7 @@ export function Sheet({ label, children, onClose }: Props) {
   }, []);
   return (
     <dialog
-      class="sheet"
+      class={wide ? "sheet sheet-wide" : "sheet"}
       ref={dialog}
       aria-label={label}
       onClose={onClose}

@@ -4,10 +4,11 @@ import { useEffect, useState } from "preact/hooks";
 import { AccountButton, AccountSheet } from "./Account.tsx";
 import { ConnectionPill } from "./ConnectionPill.tsx";
 import { HelpSheet } from "./HelpSheet.tsx";
-import { listenForKeys } from "./keys.ts";
+import { listenForJumps, listenForKeys } from "./keys.ts";
 import { Nav } from "./Nav.tsx";
 import { load, type Page } from "./pages.ts";
 import type { Desk } from "../state/desk.ts";
+import { writeHash } from "../state/hash.ts";
 import type { PageName } from "../state/route.ts";
 
 type Shown = { readonly name: PageName; readonly page: Page | null; readonly failed: boolean };
@@ -16,7 +17,17 @@ export function Shell({ desk }: { readonly desk: Desk }) {
   const [helping, setHelping] = useState(false);
   const name = desk.route.page.value;
   const { page, failed } = usePage(desk, name);
-  useEffect(() => listenForKeys({ "?": () => setHelping(true) }), []);
+  useEffect(() => {
+    const to = (hash: string) => () => void (location.hash = hash);
+    const ends = [
+      listenForJumps({
+        m: to("#markets"), c: () => void (location.hash = writeHash(desk.view.peek())), b: to("#bots"), o: to("#orders"),
+        a: to("#activity"), p: to("#portfolio"), h: to("#connection"),
+      }),
+      listenForKeys({ "?": () => setHelping(true) }),
+    ];
+    return () => ends.forEach((end) => end());
+  }, [desk]);
   return (
     <div class="page" data-page={name}>
       <header class="top">

@@ -17,6 +17,11 @@ export type Start = (desk: Desk) => Page;
 const LOADERS: Record<PageName, () => Promise<{ readonly start: Start }>> = {
   chart: () => import("../chart/page.tsx"),
   markets: () => import("../markets/page.tsx"),
+  bots: () => import("../bots/page.tsx"),
+  orders: () => import("../orders/page.tsx"),
+  activity: () => import("../activity/page.tsx"),
+  portfolio: () => import("../portfolio/page.tsx"),
+  connection: () => import("../connection/page.tsx"),
   admin: () => import("../admin/page.tsx"),
 };
 

@@ -1,6 +1,5 @@
 /** All markets at once. */
 
-import { signal, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { MarketGrid } from "./MarketGrid.tsx";
 import { GridSkeleton, MarketsEmpty, MarketsError, NothingFound } from "./states.tsx";
@@ -8,6 +7,7 @@ import { Toolbar } from "./Toolbar.tsx";
 import { Banner } from "../app/Banner.tsx";
 import { listenForKeys } from "../app/keys.ts";
 import type { Page } from "../app/pages.ts";
+import { Toast } from "../app/Toast.tsx";
 import type { Row } from "../state/board.ts";
 import { type Desk, symbolsOf } from "../state/desk.ts";
 import { isStale } from "../state/freshness.ts";
@@ -15,10 +15,9 @@ import { writeHash } from "../state/hash.ts";
 
 export function start(desk: Desk): Page {
   const unfollow = desk.markets.follow();
-  const said = signal<Said | null>(null);
   return {
     Tools: () => null,
-    Main: () => <Markets desk={desk} said={said} />,
+    Main: () => <Markets desk={desk} />,
     stop() {
       unfollow();
       desk.ranking.release();
@@ -26,16 +25,7 @@ export function start(desk: Desk): Page {
   };
 }
 
-interface Said {
-  readonly text: string;
-}
-
-interface Props {
-  readonly desk: Desk;
-  readonly said: Signal<Said | null>;
-}
-
-function Markets({ desk, said }: Props) {
+function Markets({ desk }: { readonly desk: Desk }) {
   const { markets, ranking, hub } = desk;
   const search = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -45,7 +35,7 @@ function Markets({ desk, said }: Props) {
 
   const open = (row: Row): void => {
     if (!row.carried) {
-      said.value = { text: `${row.base}/${row.quote} is not recorded here, so there is no chart of it. Add it to the feed's symbols to record it.` };
+      desk.say(`${row.base}/${row.quote} is not recorded here, so there is no chart of it. Add it to the feed's symbols to record it.`);
       return;
     }
     location.hash = writeHash({ symbol: row.symbol, interval: desk.view.peek().interval });
@@ -67,18 +57,7 @@ function Markets({ desk, said }: Props) {
         {phase.kind === "ready" && <MarketGrid markets={markets} ranking={ranking} interval={desk.view.value.interval} onOpen={open} />}
         {phase.kind === "ready" && found === 0 && <NothingFound filter={ranking.filter.value} onClear={() => ranking.clear()} />}
       </div>
-      <Saying said={said} />
+      <Toast said={desk.said} />
     </main>
   );
-}
-
-/** A sentence that answers a click, for as long as it takes to read it. */
-function Saying({ said }: { readonly said: Signal<Said | null> }) {
-  const text = said.value?.text;
-  useEffect(() => {
-    if (!said.value) return;
-    const timer = setTimeout(() => void (said.value = null), 8_000);
-    return () => clearTimeout(timer);
-  }, [said.value]);
-  return <div class="toast-holder" role="status">{text && <p class="toast" data-testid="toast">{text}</p>}</div>;
 }

@@ -1,15 +1,15 @@
 /** Who is signed in, as a signal, and what the browser keeps of it. */
 
-import { type Account, Auth, type TokenStore } from "@openoutcry/client";
+import { type Account, Auth, tabs, type TokenStore } from "@openoutcry/client";
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 const KEY = "openoutcry.refresh";
 
 /**
  * The refresh token lives in sessionStorage: it survives a reload, and is gone with the tab. Unlike
- * localStorage it is not left on a shared machine and not shared with tabs that never signed in; unlike a
- * cookie it is never sent by itself, so no other site can make requests with it. The access token is kept
- * in memory only.
+ * localStorage it is not left on a shared machine; unlike a cookie it is never sent by itself, so no other
+ * site can make requests with it. The access token is kept in memory only. Tabs that are open together pass
+ * both on to one another, so that one sign-in is enough and one tab renews it for all.
  */
 export const tabStore: TokenStore = {
   load() {
@@ -30,11 +30,11 @@ export const tabStore: TokenStore = {
 };
 
 export class SignedIn {
-  readonly auth = new Auth("", { store: tabStore });
+  readonly auth = new Auth("", { store: tabStore, peers: tabs() });
   readonly account: ReadonlySignal<Account | null>;
   /** The sheet is open. */
   readonly asking: Signal<boolean> = signal(false);
-  /** An earlier sign-in of this tab is being taken up again. */
+  /** An earlier sign-in, or another tab's, is being taken up. */
   readonly resuming: ReadonlySignal<boolean>;
 
   constructor() {

@@ -7,7 +7,9 @@ import { readHash, type View } from "./hash.ts";
 import { Hub } from "./hub.ts";
 import { MarketsFeed } from "./markets.ts";
 import { Ranking } from "./ranking.ts";
+import { Monitor } from "./monitor.ts";
 import { followRoute, type Route } from "./route.ts";
+import { Trading } from "./trading.ts";
 
 export class Desk {
   readonly hub: Hub;
@@ -18,6 +20,10 @@ export class Desk {
   /** Kept here so that coming back from a chart finds the list as it was left. */
   readonly markets: MarketsFeed;
   readonly ranking: Ranking;
+  readonly trading: Trading;
+  readonly monitor: Monitor;
+  /** A sentence that answers what somebody did, for as long as it takes to read. */
+  readonly said: Signal<Said | null> = signal(null);
 
   constructor(readonly config: Config) {
     this.hub = new Hub(config.hubUrl);
@@ -25,14 +31,26 @@ export class Desk {
     this.view = signal(readHash(this.route.page.value === "chart" ? location.hash : "", symbolsOf(config), config.intervals));
     this.markets = new MarketsFeed(this.hub.connection);
     this.ranking = new Ranking(this.markets);
+    this.trading = new Trading(this.signedIn, this.hub);
+    this.monitor = new Monitor(this.hub);
+  }
+
+  say(text: string): void {
+    this.said.value = { text };
   }
 
   stop(): void {
+    this.monitor.stop();
+    this.trading.stop();
     this.ranking.stop();
     this.markets.stop();
     this.route.stop();
     this.hub.stop();
   }
+}
+
+export interface Said {
+  readonly text: string;
 }
 
 export function symbolsOf(config: Config): readonly string[] {

@@ -41,16 +41,16 @@ export function pillFor(status: ConnectionStatus, now: number): Pill {
  * The sentence over a page, once the hub has been gone for more than 2 s; null when all is well.
  * `meanwhile` says what the page does about it.
  */
-export function bannerFor(status: ConnectionStatus, now: number, meanwhile: string): Banner | null {
+export function bannerFor(status: ConnectionStatus, now: number, meanwhile: string, subject = "Live prices"): Banner | null {
   if (status.state === "live" || status.state === "stale") return null;
   if (status.state === "closed") {
     const { code, reason } = status.close ?? { code: 0, reason: "" };
     return { text: `The hub ended the connection${reason ? `: ${reason}` : ""} (${code}). Reload to come back.`, canRetry: false };
   }
   if (now - status.since <= BANNER_AFTER) return null;
-  const old = status.lastDataAt === null ? "" : ` Prices are as of ${clockTime(status.lastDataAt)} UTC.`;
+  const old = status.lastDataAt === null ? "" : ` ${subject === "Live prices" ? "Prices are" : "This is"} as of ${clockTime(status.lastDataAt)} UTC.`;
   if (status.state === "offline") return { text: `This device is offline.${old}`, canRetry: true };
-  const what = status.lastDataAt === null ? "Live prices cannot be reached." : "Live prices are interrupted.";
+  const what = status.lastDataAt === null ? `${subject} cannot be reached.` : `${subject} are interrupted.`;
   return { text: `${what}${old} ${meanwhile}`, canRetry: true };
 }
 

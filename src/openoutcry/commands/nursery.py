@@ -61,11 +61,12 @@ STAGES = (
             "openoutcry.services.recorder",
             "openoutcry.services.repair",
             "openoutcry.services.side_streams",
+            "openoutcry.services.trader",
             "openoutcry.venues.binance",
             "openoutcry.web.hub.server",
             "openoutcry.web.hub.sources",
         ),
-        ("feed", "recorder", "hub"),
+        ("feed", "recorder", "hub", "trader"),
     ),
 )
 _PR_SET_NAME = 15

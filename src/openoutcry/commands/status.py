@@ -30,6 +30,7 @@ _SHOWN = {
     "feed": ("trades_per_second", "connections", "age_seconds", "stream_entries"),
     "recorder": ("trades_per_second", "lag_seconds", "shards_owned", "dead_letters"),
     "hub": ("clients", "clients_slow", "loop_lag_seconds"),
+    "trader": ("accounts", "behind", "fills"),
     "api": ("requests",),
 }
 

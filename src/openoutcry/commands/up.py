@@ -16,7 +16,7 @@ from openoutcry.config import Settings
 from openoutcry.errors import ConfigError, EngineError
 from openoutcry.nursery import Nursery, supported
 
-ROLES = ("feed", "recorder", "hub", "api")
+ROLES = ("feed", "recorder", "hub", "api", "trader")
 
 
 def up(overrides: dict[str, Any], *, sandbox: bool) -> None:

@@ -36,6 +36,12 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """Return the address of the client as text, UNKNOWN if it has none; see `nearest`."""
+    found = nearest(peer, forwarded, trusted)
+    return UNKNOWN if found is None else str(found)
+
+
+def nearest(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> Address | None:
     """Return the address of the client: `peer`, or what trusted proxies say of it.
 
     `forwarded` are the values of the X-Forwarded-For headers in the order in which they came. Each
@@ -43,27 +49,29 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
     long as who wrote the entry is trusted. What a client wrote itself is never reached. An entry that
     is no address ends the reading: then it is the proxy that passed it on.
     """
-    nearest = parse(peer)
-    if nearest is None:
-        return UNKNOWN
-    if not trusted or not forwarded or not _among(nearest, trusted):
-        return str(nearest)
-    hops = ",".join(forwarded).rsplit(",", _MOST_HOPS)
+    client = parse(peer)
+    if client is None or not trusted or not forwarded or not _among(client, trusted):
+        return client
+    hops = (forwarded[0] if len(forwarded) == 1 else ",".join(forwarded)).rsplit(",", _MOST_HOPS)
     if len(hops) > _MOST_HOPS:
         hops = hops[1:]  # the rest in one piece, far longer than any way through proxies
     for hop in reversed(hops):
         found = parse(hop)
         if found is None:
             break
-        nearest = found
-        if not _among(nearest, trusted):
+        client = found
+        if not _among(client, trusted):
             break
-    return str(nearest)
+    return client
 
 
 def address_group(address: str) -> str:
     """Return the name under which an address counts: itself, for IPv6 its /56."""
-    found = parse(address)
+    return group_of(parse(address))
+
+
+def group_of(found: Address | None) -> str:
+    """Return the same of an address that has been read."""
     if isinstance(found, IPv6Address):
         return str(IPv6Network((int(found) >> (128 - _V6_GROUP) << (128 - _V6_GROUP), _V6_GROUP)))
     return UNKNOWN if found is None else str(found)
@@ -111,4 +119,7 @@ def _network(text: str) -> Network:
 
 
 def _among(address: Address, trusted: Sequence[Network]) -> bool:
-    return any(address in network for network in trusted)
+    for network in trusted:  # noqa: SIM110 - three times as fast as any(), on every request
+        if address in network:
+            return True
+    return False

@@ -3,6 +3,10 @@
 Braces are Valkey Cluster hash tags: what must live together carries the same tag.
 """
 
+from __future__ import annotations
+
+from datetime import date
+
 DEAD_LETTERS = "trades_stream:dead"
 """Stream of frames that could not be decoded: fields `f`, `reason`, `stream`, `entry`."""
 
@@ -93,6 +97,11 @@ def sign_in_address_key(address: str) -> str:
     return f"sign_in:address:{address}"
 
 
+def wrong_key_address_key(address: str) -> str:
+    """Return the bucket of wrong API keys from an address, or from an IPv6 /56."""
+    return f"wrong_key:address:{address}"
+
+
 def sign_in_name_key(name: str) -> str:
     """Return the bucket of sign-ins by a name (its hash) that all unknown addresses share."""
     return f"sign_in:{{{name}}}:tries"
@@ -112,6 +121,56 @@ COMMITS = "commits"
 """Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
 
 
+TRADER_WAKE = "trader:wake"
+"""Pub/sub channel that tells the traders whose account somebody else has changed: a user's id."""
+
+
 def client_weight_key(client: str, minute: int) -> str:
     """Return the counter of request weight that a client has spent with us in one minute."""
     return f"client_weight:{{{client}}}:{minute}"
+
+
+OUTBOX_WAKE = "outbox:wake"
+"""Pub/sub channel that tells the publisher of new rows in the outbox; what it says is not read."""
+
+STATS_TRADES = "stats:trades"
+"""Pub/sub channel of the public trade counter: the JSON object of its figures."""
+
+STATS_TRADES_LAST = "stats:trades:last"
+"""The object that went to `stats:trades` last; the hub's snapshot."""
+
+
+def user_history(user_id: int) -> str:
+    """Return the stream of a user's last messages: entry id `<offset>-0`, fields `m` and `e`.
+
+    `m` is the whole message as JSON, `e` the epoch that it belongs to.
+    """
+    return f"history:user:{{{user_id}}}"
+
+
+def user_channel(user_id: int) -> str:
+    """Return the pub/sub channel of a user's messages (JSON, the same text as in the history)."""
+    return f"user:{{{user_id}}}"
+
+
+def public_log_key(client: str) -> str:
+    """Return the list of a client's permits at `/api/public` (see `shared_logs`); all on one node."""
+    return f"public_log:{{public}}:{client}"
+
+
+TRADE_COUNTS_CHANGED = "trade:counts_changed"
+"""When a daily count changed last, in ms; without it the counts are not to be believed."""
+
+
+def trade_count_key(day: date) -> str:
+    """Return the counter of a UTC day's trades of the platform."""
+    return f"trade:daily_count:{day.isoformat()}"
+
+
+TRADE_RECOUNTS = "trade:recounts"
+"""List of tokens of those who wish the daily counts to be made anew from the store."""
+
+
+def trade_recount_key(token: str) -> str:
+    """Return the expiring key that tells how far such a count is, as JSON."""
+    return f"trade:recount:{token}"

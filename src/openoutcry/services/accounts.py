@@ -1,4 +1,4 @@
-"""Sign in, refresh, sign out, and a user's own sessions and keys."""
+"""Sign up, sign in, refresh, sign out, and a user's own sessions and keys."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ from openoutcry.adapters.postgres.users import StoredUser
 from openoutcry.core import account_rules, credentials
 from openoutcry.errors import (
     BadRequestError,
+    ForbiddenError,
     StoreUnavailableError,
     TooManyTriesError,
     UnauthorizedError,
 )
-from openoutcry.model import User
+from openoutcry.model import Role, User
+from openoutcry.services.account_events import AccountEvent, AccountEvents
 from openoutcry.services.identity import Identities
 from openoutcry.services.key_maker import make_key, random_credential
 from openoutcry.services.passwords import Passwords
 from openoutcry.services.sign_in_limits import SignInLimits
 from openoutcry.services.tokens import LIFETIME, AccessTokens
+from openoutcry.services.user_admin import add_user
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_AGENT: Final = 200
 _DAY: Final = 86_400
 _WRONG: Final = "Name or password is wrong."
+_NO_SIGN_UP: Final = "Sign-up is off here; ask an admin for an account."
 _NO_REFRESH: Final = "The refresh token is not valid; sign in again."
 
 
@@ -57,8 +61,8 @@ async def secret_of(pool: Pool, configured: str) -> bytes:
 class Accounts:
     """Everything that a user does with their account.
 
-    `session_days` after its last refresh a session ends. What ends here is forgotten by `identities`
-    at once, elsewhere within seconds.
+    `session_days` after its last refresh a session ends; `sign_up` lets strangers make accounts.
+    What ends here is forgotten by `identities` at once, elsewhere within seconds.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Accounts:
         passwords: Passwords,
         limits: SignInLimits,
         session_days: int = 30,
+        sign_up: bool = False,
+        events: AccountEvents | None = None,
     ) -> None:
         self._pool = pool
         self._tokens = tokens
@@ -77,6 +83,30 @@ class Accounts:
         self._passwords = passwords
         self._limits = limits
         self._seconds = session_days * _DAY
+        self._open = sign_up
+        self._events = events or AccountEvents()
+
+    async def sign_up(self, name: str, password: str, address: str, user_agent: str) -> Grant:
+        """Make an account and sign in. Each account costs its address a try of those for passwords.
+
+        Raises ForbiddenError where sign-up is off; BadRequestError, ConflictError (the name is
+        taken), TooManyTriesError.
+        """
+        if not self._open:
+            raise ForbiddenError(_NO_SIGN_UP)
+        account_rules.check_password(password, account_rules.check_name(name))
+        try:
+            await self._limits.take_sign_up(address)
+        except TooManyTriesError:
+            self._events.add(AccountEvent.TOO_MANY_TRIES)
+            raise
+        await add_user(self._pool, self._passwords, name, Role.USER, password)
+        known = await users.find_user(self._pool, name)
+        if known is None:  # removed a moment ago
+            raise UnauthorizedError(_WRONG)
+        self._events.add(AccountEvent.SIGNED_UP)
+        _log.info("signed up", user=name, address=address)
+        return await self._begin(known, address, user_agent)
 
     async def sign_in(self, name: str, password: str, address: str, user_agent: str) -> Grant:
         """Begin a session.
@@ -84,16 +114,24 @@ class Accounts:
         Raises UnauthorizedError, after the same work and with the same words whatever is wrong;
         TooManyTriesError.
         """
-        await self._limits.take(name, address)
+        try:
+            await self._limits.take(name, address)
+        except TooManyTriesError:
+            self._events.add(AccountEvent.TOO_MANY_TRIES)
+            raise
         try:
             known = await self._check(name, password)
         except (StoreUnavailableError, TooManyTriesError):
             await self._limits.give_back(name, address, right=False)
             raise
         if known is None:
+            self._events.add(AccountEvent.WRONG_PASSWORD)
             _log.info("sign-in refused", address=address)
             raise UnauthorizedError(_WRONG)
         await self._limits.give_back(name, address, right=True)
+        return await self._begin(known, address, user_agent)
+
+    async def _begin(self, known: StoredUser, address: str, user_agent: str) -> Grant:
         token = random_credential(credentials.REFRESH)
         session = await sessions.begin_session(
             self._pool,
@@ -105,6 +143,7 @@ class Accounts:
         )
         if session is None:  # disabled, or another password, a moment ago
             raise UnauthorizedError(_WRONG)
+        self._events.add(AccountEvent.SIGNED_IN)
         _log.info("signed in", user=known.user.name, session=session, address=address)
         return await self._grant(known.user, session, token)
 
@@ -115,6 +154,7 @@ class Accounts:
         """
         shown = credentials.parse(credentials.REFRESH, text)
         if shown is None:
+            self._events.add(AccountEvent.WRONG_REFRESH)
             raise UnauthorizedError(_NO_REFRESH)
         token = credentials.renewed(shown, secrets.token_bytes(credentials.SECRET_BYTES))
         found = await sessions.rotate(
@@ -128,9 +168,13 @@ class Accounts:
             ended = found.session
             self._identities.forget(lambda known: known.session == ended)
             _log.warning("a refresh token was used twice; its session has ended", session=ended)
-        if found is None or isinstance(found, Reused):
+            self._events.add(AccountEvent.REUSED_REFRESH)
+            raise UnauthorizedError(_NO_REFRESH)
+        if found is None:
+            self._events.add(AccountEvent.WRONG_REFRESH)
             raise UnauthorizedError(_NO_REFRESH)
         user, session = found
+        self._events.add(AccountEvent.REFRESHED)
         return await self._grant(user, session, token)
 
     async def sessions(self, user: User) -> list[Session]:

@@ -11,9 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from openoutcry.adapters.postgres.api_keys import find_key, touch_key
+from openoutcry.adapters.postgres.api_keys import find_key, keys_in_force, touch_key
 from openoutcry.adapters.postgres.pool import Pool
-from openoutcry.adapters.postgres.sessions import read_session
+from openoutcry.adapters.postgres.sessions import read_session, sessions_in_force
 from openoutcry.core import credentials
 from openoutcry.errors import StoreUnavailableError, UnauthorizedError
 from openoutcry.model import Scope, User
@@ -64,8 +64,7 @@ class Identities:
 
     async def of(self, credential: str) -> Identity:
         """Return who shows this. Raises UnauthorizedError, StoreUnavailableError."""
-        # By its hash: a dump of this process's memory should not be a list of keys.
-        name = hashlib.sha256(credential.encode(errors="replace")).digest()
+        name = _name(credential)
         known = self._known.get(name)
         if known and time.monotonic() < known[1] and self._now() < known[0].until:
             return known[0]
@@ -77,10 +76,24 @@ class Identities:
         # Who gives up leaves the others their answer.
         return await asyncio.shield(task)
 
+    def has_been_right(self, credential: str) -> bool:
+        """Return whether this one was right when it was last looked up here, or is looked up now."""
+        name = _name(credential)
+        return name in self._known or name in self._asked
+
     def forget(self, which: Callable[[Identity], bool]) -> None:
         """Check those again who are next; in this process at once, elsewhere within `ttl`."""
         for name in [name for name, (known, _) in self._known.items() if which(known)]:
             del self._known[name]
+
+    async def ended(self, sessions: set[str], keys: set[str]) -> set[str]:
+        """Return which of these sessions and keys are no more: signed out, revoked, expired, disabled.
+
+        For long connections: two questions to the store, however many there are. Raises
+        StoreUnavailableError.
+        """
+        ended = sessions - await sessions_in_force(self._pool, sessions) if sessions else set()
+        return ended | (keys - await keys_in_force(self._pool, keys) if keys else set())
 
     async def _remember(self, name: bytes, credential: str) -> Identity:
         until = time.monotonic() + self._ttl  # counted from before the store was asked
@@ -120,3 +133,8 @@ class Identities:
         if user is None:
             raise UnauthorizedError(_NO_SESSION)
         return Identity(user, _EVERYTHING, claims.expires, session=claims.session)
+
+
+def _name(credential: str) -> bytes:
+    """Return its hash: a dump of this process's memory should not be a list of keys."""
+    return hashlib.sha256(credential.encode(errors="replace")).digest()

@@ -15,7 +15,11 @@ from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.core import tries
 from openoutcry.core.client_address import address_group
 from openoutcry.core.credentials import digest
-from openoutcry.core.keys import sign_in_address_key, sign_in_name_key
+from openoutcry.core.keys import (
+    sign_in_address_key,
+    sign_in_name_key,
+    wrong_key_address_key,
+)
 from openoutcry.errors import StoreUnavailableError, TooManyTriesError
 
 _log = structlog.get_logger(__name__)
@@ -33,11 +37,12 @@ _WARN_EVERY: Final = 60.0
 
 
 class SignInOptions(Struct, frozen=True):
-    """How many wrong passwords; all are there again `seconds` after the last of them."""
+    """How many wrong passwords and API keys; all are there again `seconds` after the last of them."""
 
     by_name: int = 10
     by_address: int = 50
     seconds: int = 900
+    keys_by_address: int = 100
 
 
 class SignInLimits:
@@ -58,6 +63,10 @@ class SignInLimits:
         self._address = (
             options.by_address,
             tries.step_of(options.by_address, options.seconds * 1000),
+        )
+        self._keys = (
+            options.keys_by_address,
+            tries.step_of(options.keys_by_address, options.seconds * 1000),
         )
         self._own = OwnTries()
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -80,17 +89,32 @@ class SignInLimits:
 
     async def _take(self, name: str, group: str, known: str) -> None:
         bucket = sign_in_address_key(group)
-        wait = await self._ask(partial(self._shared.take, bucket, *self._address))
-        if wait is None:
-            wait = self._own.take(bucket, *self._address)
+        wait = await self._take_bucket(bucket, self._address)
         if wait:
             raise _too_many(wait)
-        wait = await self._ask(partial(self._shared.take_for, name, known, *self._name))
-        if wait is None:
-            wait = self._own.take(sign_in_name_key(name), *self._name)
+        shared = await self._ask(partial(self._shared.take_for, name, known, *self._name))
+        wait = self._own.take(sign_in_name_key(name), *self._name) if shared is None else shared
         if wait:
             await self._give_back(bucket)
             raise _too_many(wait)
+
+    async def take_sign_up(self, address: str) -> None:
+        """Take a try for a new account: one of the address's, which is not given back.
+
+        Raises TooManyTriesError.
+        """
+        wait = await self._take_bucket(sign_in_address_key(address_group(address)), self._address)
+        if wait:
+            raise _too_many(wait, "sign-ups or wrong passwords")
+
+    async def wrong_key(self, address: str) -> float:
+        """Count a wrong API key; return for how many seconds the address is to be refused, or 0."""
+        bucket = wrong_key_address_key(address_group(address))
+        return await self._take_bucket(bucket, self._keys) / 1000
+
+    async def _take_bucket(self, bucket: str, rule: tuple[int, int]) -> int:
+        wait = await self._ask(partial(self._shared.take, bucket, *rule))
+        return self._own.take(bucket, *rule) if wait is None else wait
 
     async def give_back(self, name: str, address: str, *, right: bool) -> None:
         """Give back what `take` took: the password was right, or nobody has looked at it."""
@@ -165,8 +189,6 @@ def _now() -> int:
     return int(time.monotonic() * 1000)
 
 
-def _too_many(wait: int) -> TooManyTriesError:
+def _too_many(wait: int, of: str = "wrong passwords") -> TooManyTriesError:
     seconds = max(1, -(-wait // 1000))
-    return TooManyTriesError(
-        f"Too many wrong passwords; try again in {seconds} s.", retry_after=seconds
-    )
+    return TooManyTriesError(f"Too many {of}; try again in {seconds} s.", retry_after=seconds)

@@ -162,10 +162,20 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         *("/candles", "/api/v1/config", "/api/v1/gaps", "/api/v1/status"),
         *("/health/live", "/health/ready", "/metrics", "/api/v1/markets"),
         *("/api/prices/aggregated", "/api/prices/symbol/{symbol}"),
-        "/api/admin/price-cache-stats",
+        *("/api/admin/price-cache-stats", "/api/public/stats/trades"),
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
-        *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}"),
+        *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}", "/api/v1/auth/sign-up"),
+        *("/api/v1/users", "/api/v1/users/{user_id}/disable", "/api/v1/users/{user_id}/enable"),
+        *("/api/v1/bots", "/api/v1/bots/{bot_id}", "/api/v1/strategies", "/api/v1/kill-switch"),
+        *(
+            f"/api/v1/bots/{{bot_id}}/{name}"
+            for name in ("start", "stop", "toggle", "close", "clone")
+        ),
+        *("/api/v1/orders", "/api/v1/orders/{client_order_id}", "/api/v1/fills", "/api/v1/logs"),
+        "/api/v1/orders/{client_order_id}/cancel",
+        *(f"/api/v1/analytics/{name}" for name in ("summary", "bots", "pnl")),
+        *("/api/v1/portfolio", "/api/v1/portfolio/funds"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():

@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 import numpy as np
 import pytest
-from hubkit import Hub, LocalBus, LocalStore, StartHub, quote
 
+from hubkit import Hub, LocalBus, LocalStore, StartHub, quote
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.coverage import Coverage, Span

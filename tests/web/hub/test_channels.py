@@ -33,6 +33,9 @@ def test_names(text: str, channel: Channel) -> None:
         ("candle:BTCUSDT", "unknown_channel"),
         ("user:7", "unknown_channel"),
         ("tickers:BTCUSDT", "unknown_channel"),
+        ("user:1", "unknown_channel"),
+        ("stats", "unknown_channel"),
+        ("stats:trades:1d", "unknown_channel"),
         ("price:", "unknown_symbol"),
         ("price:btcusdt", "unknown_symbol"),
         ("candle:DOGEUSDT:1m", "unknown_symbol"),
@@ -51,10 +54,13 @@ def test_no_channels(text: str, code: str) -> None:
 
 
 def test_policies() -> None:
-    """Prices and candles conflate to the latest, trades to the newest."""
+    """Prices and candles conflate to the latest, trades to the newest; nothing private is left out."""
     assert {name: kind.policy for name, kind in KINDS.items()} == {
         "price": Policy.LATEST,
         "candle": Policy.LATEST,
         "trade": Policy.NEWEST,
         "tickers": Policy.LATEST,
+        "stats:trades": Policy.LATEST,
+        "user": Policy.EVERY,
     }
+    assert [kind.name for kind in KINDS.values() if kind.private] == ["user"]

@@ -11,14 +11,15 @@ import aiohttp
 import msgspec
 import numpy as np
 import pytest
-from hubkit import Hub, StartHub, quote
 
+from hubkit import Hub, StartHub, quote
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.intervals import MINUTE
 from openoutcry.model import Candle, Side, Trade
-from openoutcry.web.hub.server import Server, is_allowed
+from openoutcry.web.hub.server import Server
+from openoutcry.web.hub.upgrade import is_allowed
 
 pytest_plugins = ["hubkit"]
 D = Decimal

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from hubkit import StartHub, quote
 from redis.asyncio import Redis
 
+from hubkit import StartHub, quote
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.core.keys import LAST_QUOTES
 from openoutcry.engines import Engines

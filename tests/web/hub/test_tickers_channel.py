@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import msgspec
-from hubkit import Hub, StartHub
 from redis.asyncio import Redis
 
+from hubkit import Hub, StartHub
 from openoutcry.adapters.valkey.price_board import PriceBoard, SharedPrices
 from openoutcry.core.keys import PRICES, TICKERS, TICKERS_SNAPSHOT
 from openoutcry.core.tickers import Ticker

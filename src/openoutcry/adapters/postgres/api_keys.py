@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import asyncpg
@@ -34,6 +34,11 @@ SELECT users.id, users.name, users.role, secret_hash, scopes, expires_at,
     coalesce(last_used_at < now() - interval '1 minute', true) AS untouched
 FROM api_keys JOIN users ON users.id = api_keys.user_id
 WHERE prefix = $1 AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
+  AND NOT users.disabled
+"""
+IN_FORCE: Final = """
+SELECT prefix FROM api_keys JOIN users ON users.id = api_keys.user_id
+WHERE prefix = ANY($1::text[]) AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
   AND NOT users.disabled
 """
 TOUCH: Final = """
@@ -105,6 +110,11 @@ async def find_key(pool: Pool, prefix: str) -> FoundKey | None:
         expires_time=row["expires_at"],
         untouched=row["untouched"],
     )
+
+
+async def keys_in_force(pool: Pool, prefixes: Collection[str]) -> set[str]:
+    """Return which of these keys are in force. Raises StoreUnavailableError."""
+    return {row["prefix"] for row in await fetch(pool, IN_FORCE, list(prefixes))}
 
 
 async def touch_key(pool: Pool, prefix: str) -> None:

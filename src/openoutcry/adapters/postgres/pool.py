@@ -12,7 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from openoutcry.errors import StoreUnavailableError
 
 Pool: TypeAlias = asyncpg.Pool
-Connection: TypeAlias = PoolConnectionProxy
+Connection: TypeAlias = PoolConnectionProxy | asyncpg.Connection
 
 # PostgreSQL counts time from 2000-01-01, the vocabulary from 1970-01-01.
 _EPOCH_US: Final = 946_684_800_000_000
@@ -115,6 +115,20 @@ def unavailable() -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else "no answer in time"
+
+
+async def dial(database_url: str, *, application_name: str) -> asyncpg.Connection:
+    """Return a connection of its own, for one who holds a lock on it; times as in `open_pool`.
+
+    Raises StoreUnavailableError.
+    """
+    settings = {**_SERVER_SETTINGS, "application_name": application_name}
+    with unavailable():
+        dialled = await asyncpg.connect(
+            database_url, timeout=5.0, command_timeout=10.0, server_settings=settings
+        )
+        await _prepare(dialled)
+    return dialled
 
 
 async def _leave(_: asyncpg.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import asyncpg
@@ -45,6 +46,11 @@ SELECT users.id, users.name, users.role,
     sessions.last_used_at < now() - interval '1 minute' AS untouched
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND users.id = $2 AND expires_at > now() AND NOT users.disabled
+"""
+
+IN_FORCE: Final = """
+SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = ANY($1::uuid[]) AND expires_at > now() AND NOT users.disabled
 """
 
 TOUCH: Final = """
@@ -125,6 +131,11 @@ async def read_session(pool: Pool, session: str, user_id: int) -> User | None:
     if rows and rows[0]["untouched"]:
         await fetch(pool, TOUCH, session)
     return _user(rows[0]) if rows else None
+
+
+async def sessions_in_force(pool: Pool, sessions: Collection[str]) -> set[str]:
+    """Return which of these sessions have not ended. Raises StoreUnavailableError."""
+    return {str(row["id"]) for row in await fetch(pool, IN_FORCE, list(sessions))}
 
 
 async def list_sessions(pool: Pool, user_id: int) -> list[Session]:

@@ -8,7 +8,7 @@ import asyncpg
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.pool import Connection, Pool, connection, fetch, fetch_value
-from openoutcry.errors import BadRequestError, NotFoundError
+from openoutcry.errors import ConflictError, NotFoundError
 from openoutcry.model import Role, User
 
 _COLUMNS: Final = "id, name, role, password_hash, password_changed_at, disabled, created_at"
@@ -17,6 +17,8 @@ _NAMED: Final = """lower(name COLLATE "C") = lower($1 COLLATE "C")"""
 ADD: Final = "INSERT INTO users (name, role, password_hash) VALUES ($1, $2, $3) RETURNING id"
 FIND: Final = f"SELECT {_COLUMNS} FROM users WHERE {_NAMED}"
 LIST: Final = f"SELECT {_COLUMNS} FROM users ORDER BY id"
+PAGE: Final = f"SELECT {_COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+NAME: Final = "SELECT name FROM users WHERE id = $1"
 DISABLE: Final = f"UPDATE users SET disabled = $2 WHERE {_NAMED} RETURNING id, name, role"
 PASSWORD: Final = f"""
 UPDATE users SET password_hash = $2, password_changed_at = now() WHERE {_NAMED}
@@ -41,11 +43,11 @@ class StoredUser(Struct, frozen=True):
 
 
 async def add_user(pool: Pool, name: str, role: Role, password_hash: str) -> User:
-    """Store a new user. Raises BadRequestError if the name is taken, in whatever case."""
+    """Store a new user. Raises ConflictError if the name is taken, in whatever case."""
     try:
         number = await fetch_value(pool, ADD, name, role.value, password_hash)
     except asyncpg.UniqueViolationError:
-        raise BadRequestError(f"There is a user {name!r} already; choose another name.") from None
+        raise ConflictError(f"There is a user {name!r} already; choose another name.") from None
     return User(number, name, role)
 
 
@@ -58,6 +60,17 @@ async def find_user(pool: Pool, name: str) -> StoredUser | None:
 async def list_users(pool: Pool) -> list[StoredUser]:
     """Return every user, oldest first."""
     return [_stored(row) for row in await fetch(pool, LIST)]
+
+
+async def page_of_users(pool: Pool, after: int, limit: int) -> list[StoredUser]:
+    """Return so many users behind an id, oldest first."""
+    return [_stored(row) for row in await fetch(pool, PAGE, after, limit)]
+
+
+async def name_of(pool: Pool, user_id: int) -> str | None:
+    """Return what the user of that id is called, None if there is none."""
+    name: str | None = await fetch_value(pool, NAME, user_id)
+    return name
 
 
 async def set_disabled(pool: Pool, name: str, disabled: bool) -> User:

@@ -12,6 +12,7 @@ A handler is protected by declaring one of them:
 from __future__ import annotations
 
 import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from litestar import Request
@@ -21,9 +22,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
 
+from openoutcry.core import credentials
+from openoutcry.core.client_address import Network
 from openoutcry.errors import ForbiddenError, UnauthorizedError
 from openoutcry.model import Role, Scope, User
 from openoutcry.services.identity import Identities, Identity
+from openoutcry.services.wrong_keys import WrongKeys
+from openoutcry.web.api.client import address_of
 from openoutcry.web.api.errors import ErrorBody
 
 KEY_HEADER: Final = "X-API-Key"
@@ -54,24 +59,31 @@ SignedIn: TypeAlias = NamedDependency[Identity]
 Asked: TypeAlias = Request[Any, Any, Any]
 
 
-def access_dependencies(identities: Identities) -> dict[str, Provide]:
-    """Return the application's dependencies `user`, `admin` and `signed_in`."""
+def access_dependencies(
+    identities: Identities, wrong_keys: WrongKeys | None = None, trusted: Sequence[Network] = ()
+) -> dict[str, Provide]:
+    """Return the application's dependencies `user`, `admin` and `signed_in`.
+
+    With `wrong_keys` an address that has shown too many is refused; behind `trusted` proxies the
+    client's own address counts.
+    """
+    identify = _identifier(identities, wrong_keys, trusted)
 
     async def user(request: Asked) -> User:
-        identity = await _identify(request, identities)
+        identity = await identify(request)
         if request.method not in _SAFE:
             _need(identity, Scope.TRADE)
         return identity.user
 
     async def admin(request: Asked) -> User:
-        identity = await _identify(request, identities)
+        identity = await identify(request)
         if identity.user.role is not Role.ADMIN:
             raise ForbiddenError("This is for admins; sign in as one.")
         _need(identity, Scope.ADMIN)
         return identity.user
 
     async def signed_in(request: Asked) -> Identity:
-        identity = await _identify(request, identities)
+        identity = await identify(request)
         if not identity.session:
             raise ForbiddenError("An API key cannot do this; sign in with name and password.")
         return identity
@@ -93,6 +105,7 @@ def say_who_may(config: AppConfig) -> AppConfig:
             400: "The request is not right",
             401: "Not signed in, or by something that is not valid",
             403: "Not allowed",
+            429: "Too many wrong API keys; Retry-After says when",
         }
         handler.responses = {
             **{
@@ -121,11 +134,26 @@ def shown_credential(request: Asked) -> str | None:
     return token.strip()
 
 
-async def _identify(request: Asked, identities: Identities) -> Identity:
-    shown = shown_credential(request)
-    if shown is None:
-        raise UnauthorizedError(_WITHOUT, shown=False)
-    return await identities.of(shown)
+def _identifier(
+    identities: Identities, wrong_keys: WrongKeys | None, trusted: Sequence[Network]
+) -> Callable[[Asked], Awaitable[Identity]]:
+    async def identify(request: Asked) -> Identity:
+        shown = shown_credential(request)
+        if shown is None:
+            raise UnauthorizedError(_WITHOUT, shown=False)
+        if wrong_keys is None or not shown.startswith(f"{credentials.KEY}_"):
+            return await identities.of(shown)
+        address = address_of(request, trusted)
+        # Somebody else's wrong keys from the same address do not lock a right one out.
+        if not identities.has_been_right(shown):
+            wrong_keys.check(address)
+        try:
+            return await identities.of(shown)
+        except UnauthorizedError:
+            await wrong_keys.count(address)
+            raise
+
+    return identify
 
 
 def _need(identity: Identity, scope: Scope) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Scope
 from redis.asyncio import Redis
 
@@ -15,11 +16,13 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.sparklines import Sparklines
 from openoutcry.adapters.valkey.price_board import PriceBoard
+from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.adapters.valkey.weight import SteadyBudget
-from openoutcry.config import Settings
+from openoutcry.config import Settings, paper_balances
 from openoutcry.core.client_address import networks
 from openoutcry.core.prices import parse_coins
+from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
@@ -32,25 +35,38 @@ from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
 from openoutcry.services.tokens import AccessTokens
+from openoutcry.services.trade_stats import KnownStats
+from openoutcry.services.trading_desk import DeskRules, TradingDesk
+from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.activity import log_routes
 from openoutcry.web.api.allow import tell_all_methods
+from openoutcry.web.api.analytics import analytics_routes
 from openoutcry.web.api.auth import auth_routes
 from openoutcry.web.api.binance import binance_routes
+from openoutcry.web.api.bots import bot_routes
 from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.hot import serve_hot
+from openoutcry.web.api.limit import limit_requests
 from openoutcry.web.api.live import Live
 from openoutcry.web.api.markets import MarketsBody, market_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
+from openoutcry.web.api.orders import order_routes
+from openoutcry.web.api.portfolio import portfolio_routes
 from openoutcry.web.api.prices import AGGREGATED, Aggregated, price_routes
+from openoutcry.web.api.public import TRADES, PublicStats, public_routes
 from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
+from openoutcry.web.api.strategies import strategy_routes
 from openoutcry.web.api.system import system_routes
 from openoutcry.web.api.udf import udf_routes
+from openoutcry.web.api.users import user_routes
+from openoutcry.web.api.widget import widget_routes
 
 _MOST_BODY: Final = 1_000_000
 
@@ -81,9 +97,12 @@ def create_app(
     instruments = InstrumentReader(pool, ttl)
     pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
+    stats = PublicStats(KnownStats(TradeCounts(valkey)))
     cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
     trusted = networks(settings.trusted_proxies)
-    accounts, identities = _accounts(pool, valkey, settings)
+    events, passwords = AccountEvents(), Passwords()
+    limits = _limits(valkey, settings)
+    accounts, identities = _accounts(pool, settings, passwords, limits, events)
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
@@ -99,12 +118,16 @@ def create_app(
             *udf_routes(instruments, pages, live.time, settings.venue),
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
+            *public_routes(stats),
             *health_routes(cache, settings.required_roles),
-            *metrics_routes(cache, metrics),
+            *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
+            *user_routes(pool, passwords, identities),
+            *trading_routes(pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings))),
+            *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
         ],
-        dependencies=access_dependencies(identities),
+        dependencies=access_dependencies(identities, WrongKeys(limits, events), trusted),
         on_app_init=[say_who_may],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
@@ -112,26 +135,62 @@ def create_app(
         before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
-    ready = serve_hot(app, {AGGREGATED: aggregated.hot})
-    return instrument(allow_origins(ready, settings.allowed_origins), metrics)
+    ready = serve_hot(app, {AGGREGATED: aggregated.hot, TRADES: stats.hot})
+    limited = limit_requests(ready, live.limits, trusted)
+    open_to = allow_origins(limited, settings.allowed_origins, settings.public_origins)
+    return instrument(open_to, metrics)
 
 
-def _accounts(pool: Pool, valkey: Redis, settings: Settings) -> tuple[Accounts, Identities]:
+def trading_routes(pool: Pool, desk: TradingDesk) -> list[HTTPRouteHandler]:
+    """Return the routes of trading."""
+    return [
+        *bot_routes(pool, desk),
+        *order_routes(pool, desk),
+        *log_routes(pool, desk),
+        *analytics_routes(pool, desk),
+        *portfolio_routes(desk),
+        *strategy_routes(),
+    ]
+
+
+def _desk_rules(settings: Settings) -> DeskRules:
+    balances = paper_balances(settings.paper_balance)
+    return DeskRules(
+        paper_balances=balances,
+        currency=next(iter(balances)),
+        fee_rate=settings.paper_fee,
+        spread=settings.spread,
+    )
+
+
+def _limits(valkey: Redis, settings: Settings) -> SignInLimits:
+    options = SignInOptions(
+        by_name=settings.sign_in_tries,
+        by_address=settings.sign_in_tries_address,
+        seconds=settings.sign_in_minutes * 60,
+        keys_by_address=settings.wrong_key_tries,
+    )
+    return SignInLimits(SharedTries(valkey), options)
+
+
+def _accounts(
+    pool: Pool,
+    settings: Settings,
+    passwords: Passwords,
+    limits: SignInLimits,
+    events: AccountEvents,
+) -> tuple[Accounts, Identities]:
     tokens = AccessTokens(partial(secret_of, pool, settings.secret_key))
     identities = Identities(pool, tokens)
-    limits = SignInLimits(
-        SharedTries(valkey),
-        SignInOptions(
-            settings.sign_in_tries, settings.sign_in_tries_address, settings.sign_in_minutes * 60
-        ),
-    )
     accounts = Accounts(
         pool,
         tokens,
         identities,
-        passwords=Passwords(),
+        passwords=passwords,
         limits=limits,
         session_days=settings.session_days,
+        sign_up=settings.sign_up == "open",
+        events=events,
     )
     return accounts, identities
 

@@ -1,4 +1,4 @@
-"""`/api/v1/auth`: sign in, refresh, sign out, one's own sessions and API keys."""
+"""`/api/v1/auth`: sign up, sign in, refresh, sign out, one's own sessions and API keys."""
 
 from __future__ import annotations
 
@@ -34,10 +34,19 @@ _WRONG: Final = ResponseSpec(
 _OFTEN: Final = ResponseSpec(
     ErrorBody, description="Too many tries; Retry-After says when", generate_examples=False
 )
+_OFF: Final = ResponseSpec(ErrorBody, description="Sign-up is off here", generate_examples=False)
+_TAKEN: Final = ResponseSpec(ErrorBody, description="The name is taken", generate_examples=False)
 _NONE: Final = ResponseSpec(ErrorBody, description="You have no such", generate_examples=False)
 
 # So long that every real one fits, so short that a huge one is refused before any work.
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class SignUpBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name that nobody has yet, and a password of 10 to 200 characters."""
+
+    name: Text
+    password: Text
 
 
 class SignInBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +141,24 @@ def auth_routes(accounts: Accounts, trusted: Sequence[Network] = ()) -> list[HTT
 
 def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRouteHandler]:
     @post(
+        "/api/v1/auth/sign-up",
+        summary="Make an account for oneself",
+        description=(
+            "Where the setting `sign_up` is `open`. Signs in at once. An address may do this as often"
+            " as it may be wrong about passwords."
+        ),
+        tags=_TAGS,
+        response_headers=_NO_STORE,
+        responses={400: _BAD, 401: _WRONG, 403: _OFF, 409: _TAKEN, 429: _OFTEN},
+        operation_class=takes(SignUpBody),
+    )
+    async def sign_up(request: Request[Any, Any, Any]) -> GrantBody:
+        data = await body_of(request, SignUpBody)
+        agent = request.headers.get("user-agent", "")
+        address = address_of(request, trusted)
+        return _grant(await accounts.sign_up(data.name, data.password, address, agent))
+
+    @post(
         "/api/v1/auth/token",
         summary="Sign in",
         description=(
@@ -178,7 +205,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
     async def me(user: AsUser) -> User:
         return user
 
-    return [token, refresh, me]
+    return [sign_up, token, refresh, me]
 
 
 def _sessions(accounts: Accounts) -> list[HTTPRouteHandler]:

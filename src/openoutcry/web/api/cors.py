@@ -8,34 +8,59 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from openoutcry.web.api.limit import LIMIT_HEADERS, PUBLIC
+
 _MAX_AGE: Final = b"86400"
 _ALLOWED_HEADERS: Final = b"accept, content-type, if-none-match"
 
 Headers = list[tuple[bytes, bytes]]
 
 
-def allow_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+class _Allowed:
+    """A list of origins, as browsers write them."""
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        self.everyone = "*" in origins
+        self._known = {origin.rstrip("/").encode() for origin in origins}
+
+    def grants(self, origin: bytes) -> bool:
+        """Return whether a page of this origin may read."""
+        return self.everyone or origin in self._known
+
+
+def allow_origins(
+    app: ASGIApp,
+    origins: Sequence[str],
+    public: Sequence[str] = (),
+    prefix: str = PUBLIC,
+    exposed: Sequence[str] = ("ETag", *LIMIT_HEADERS),
+) -> ASGIApp:
     """Return `app` with CORS headers on what `origins` ask (`*`: every one), GET and HEAD only.
 
-    Other origins get the same answer without the headers, so their browsers keep it from them.
-    Shared caches are told that answers differ by origin.
+    Below `prefix`, `public` origins may read as well. Other origins get the same answer without the
+    headers, so their browsers keep it from them. Shared caches are told that answers differ by
+    origin. `exposed` are the headers that a page may see.
     """
-    if not origins:
+    if not origins and not public:
         return app
-    everyone = "*" in origins
-    known = {origin.rstrip("/").encode() for origin in origins}
+    all_paths, below = _Allowed(origins), _Allowed([*origins, *public])
+    told = ", ".join(exposed).encode()
 
     async def with_origin(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        allowed = below if scope["path"].startswith(prefix) else all_paths
+        if allowed is all_paths and not origins:
+            await app(scope, receive, send)
+            return
+        everyone = allowed.everyone
         asked = dict(scope["headers"])
         origin = asked.get(b"origin")
-        granted = origin is not None and (everyone or origin in known)
         extra: Headers = []
-        if granted and origin is not None:
+        if origin is not None and allowed.grants(origin):
             extra.append((b"access-control-allow-origin", b"*" if everyone else origin))
-            extra.append((b"access-control-expose-headers", b"ETag"))
+            extra.append((b"access-control-expose-headers", told))
             if b"access-control-request-method" in asked:
                 extra.append((b"access-control-allow-methods", b"GET, HEAD"))
                 extra.append((b"access-control-allow-headers", _ALLOWED_HEADERS))

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from openoutcry.errors import (
     BadRequestError,
+    ConflictError,
     ForbiddenError,
     NotFoundError,
     OutcryError,
@@ -32,7 +33,8 @@ _BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
 
 _log = structlog.get_logger(__name__)
 
-_PLAIN: Final = {BadRequestError: 400, NotFoundError: 404, ForbiddenError: 403}
+# The first that fits: a conflict is a bad request, too.
+_PLAIN: Final = {ConflictError: 409, BadRequestError: 400, NotFoundError: 404, ForbiddenError: 403}
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
 _INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
 

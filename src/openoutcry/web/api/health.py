@@ -15,7 +15,7 @@ from openoutcry.services.status import EngineStatus, SystemStatus
 from openoutcry.web.api.status_cache import StatusCache
 
 # The roles of a whole system; one that is missing is shown, and fatal only where it is configured.
-ROLES: Final = ("feed", "recorder", "api", "hub")
+ROLES: Final = ("feed", "recorder", "api", "hub", "trader")
 _NO_STORE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 

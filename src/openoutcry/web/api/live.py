@@ -9,12 +9,14 @@ from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.block_reader import BlockReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.valkey.shared_logs import SharedLogs
 from openoutcry.config import Settings
 from openoutcry.services.block_cache import BlockCache
 from openoutcry.services.candle_pages import Blocks, DirectBlocks
 from openoutcry.services.client_weight import ClientWeights
 from openoutcry.services.commit_news import CommitNews
 from openoutcry.services.market_time import MarketTime
+from openoutcry.services.request_limits import RequestLimits, public_rule
 from openoutcry.web.hub.sources import ValkeyBus
 
 
@@ -24,6 +26,7 @@ class Live(Struct, frozen=True):
     blocks: Blocks
     time: MarketTime
     weights: ClientWeights
+    limits: RequestLimits
 
     @classmethod
     def idle(cls, pool: Pool, valkey: Redis, settings: Settings, ttl: float) -> Live:
@@ -32,6 +35,7 @@ class Live(Struct, frozen=True):
             DirectBlocks(BlockReader(pool), ttl),
             MarketTime(replay=bool(settings.sandbox_replay)),
             ClientWeights(valkey, settings.client_weight),
+            _limits(valkey, settings),
         )
 
 
@@ -51,7 +55,8 @@ class Running(Struct, frozen=True):
         bus = ValkeyBus(settings.valkey_url)
         news = CommitNews(bus, pool, cache, time)
         weights = ClientWeights(valkey, settings.client_weight)
-        return cls(Live(cache, time, weights), cache, bus, news)
+        limits = _limits(valkey, settings)
+        return cls(Live(cache, time, weights, limits), cache, bus, news)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen, confirm and settle until `stop`."""
@@ -63,3 +68,7 @@ class Running(Struct, frozen=True):
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+
+def _limits(valkey: Redis, settings: Settings) -> RequestLimits:
+    return RequestLimits(SharedLogs(valkey, public_rule(settings.public_requests)))

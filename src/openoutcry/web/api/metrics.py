@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.status import RoleReport, SystemStatus
 from openoutcry.web.api.status_cache import StatusCache
 
@@ -43,12 +44,18 @@ class RequestMetrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        # Finding a series by its labels costs more than adding to it.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         self.total += 1
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 def instrument(app: ASGIApp, metrics: RequestMetrics) -> ASGIApp:
@@ -159,7 +166,25 @@ def _family(name: str) -> str:
     return f"outcry_role_{_OTHER.sub('_', name).strip('_').lower()}"
 
 
-def metrics_routes(cache: StatusCache, own: RequestMetrics) -> list[HTTPRouteHandler]:
+class AccountCollector(Collector):
+    """What happened to accounts in this process, as a Prometheus counter."""
+
+    def __init__(self, events: AccountEvents) -> None:
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the one family."""
+        family = CounterMetricFamily(
+            "outcry_account_events", "Sign-ins, refreshes and refused keys.", labels=["event"]
+        )
+        for event, count in self._events.counts.items():
+            family.add_metric([event.value], count)
+        yield family
+
+
+def metrics_routes(
+    cache: StatusCache, own: RequestMetrics, events: AccountEvents | None = None
+) -> list[HTTPRouteHandler]:
     """Return the route of `/metrics`."""
 
     @get(
@@ -172,6 +197,8 @@ def metrics_routes(cache: StatusCache, own: RequestMetrics) -> list[HTTPRouteHan
     async def metrics() -> Response[bytes]:
         system = CollectorRegistry()
         system.register(SystemCollector(await cache.get()))
+        if events is not None:
+            system.register(AccountCollector(events))
         return Response(
             generate_latest(system) + generate_latest(own.registry),
             headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},

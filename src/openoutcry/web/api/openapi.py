@@ -49,7 +49,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag(name="market data", description="Candles, markets and the gap ledger."),
             Tag(name="Binance-compatible", description="Binance's own paths, shapes and errors."),
             Tag(name="TradingView", description="The charting library's UDF protocol."),
+            Tag(name="public", description="What everybody may read, within a limit of requests."),
             Tag(name="prices", description="All markets' prices, from one call upstream."),
+            Tag(name="trading", description="Bots, orders, fills, logs, analytics, portfolio."),
             Tag(name="operations", description="Health, status and metrics."),
         ],
     )

@@ -73,7 +73,7 @@ def load(directory: Path) -> dict[str, File]:
     for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
         name = path.relative_to(directory).as_posix()
         if path.is_file() and not any(part.startswith(".") for part in name.split("/")):
-            files[name] = _file(name, path.read_bytes())
+            files[name] = file_of(name, path.read_bytes())
     return files
 
 
@@ -92,10 +92,10 @@ def site_routes(directory: Path = STATIC) -> list[HTTPRouteHandler]:
         if request.method not in {"GET", "HEAD"}:
             raise NotFoundException
         if name and name in files:
-            return _send(request, files[name])
+            return send_file(request, files[name])
         if name and not _is_page(request, name):
             raise NotFoundException
-        return _send(request, files.get("index.html", _file("index.html", NOT_BUILT)))
+        return send_file(request, files.get("index.html", file_of("index.html", NOT_BUILT)))
 
     return [site]
 
@@ -106,7 +106,8 @@ def _is_page(request: Request[Any, Any, Any], name: str) -> bool:
     return not machine and "text/html" in request.headers.get("accept", "")
 
 
-def _file(name: str, body: bytes) -> File:
+def file_of(name: str, body: bytes) -> File:
+    """Return a file as it is sent."""
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(body, 9, mtime=0) if media_type.startswith(_TEXT) else b""
     return File(
@@ -117,7 +118,10 @@ def _file(name: str, body: bytes) -> File:
     )
 
 
-def _send(request: Request[Any, Any, Any], file: File) -> Response[bytes]:
+def send_file(
+    request: Request[Any, Any, Any], file: File, more: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a file and `more` headers; 304 if the client has it."""
     packed = bool(file.packed) and accepts_gzip(request)
     validator = etag_of(file.body, "gzip" if packed else "")
     headers = {
@@ -125,6 +129,7 @@ def _send(request: Request[Any, Any, Any], file: File) -> Response[bytes]:
         "Cache-Control": file.cache_control,
         "Vary": "Accept-Encoding",
         **SECURITY_HEADERS,
+        **(more or {}),
     }
     if matches(request, validator):
         return Response(b"", status_code=304, headers=headers, media_type=file.media_type)

@@ -1,8 +1,6 @@
 """Channels: the names that clients subscribe to, and how each kind treats a slow reader.
 
-A private channel (`user:<id>`, with offset, epoch and history) is one more row of `KINDS` with
-`Policy.EVERY` and a field that is neither symbol nor interval: `parse_channel` then needs the
-caller's identity beside the symbols to say who may listen.
+`user` is the private one: the same name for everybody, and each hears of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +12,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from openoutcry.core.intervals import INTERVALS, Interval
+from openoutcry.core.keys import STATS_TRADES
+from openoutcry.core.user_messages import CHANNEL
 
 
 class Policy(Enum):
@@ -33,6 +33,7 @@ class Kind(Struct, frozen=True):
     name: str
     fields: tuple[Literal["SYMBOL", "interval"], ...]
     policy: Policy
+    private: bool = False
 
     @property
     def shape(self) -> str:
@@ -47,12 +48,14 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("candle", ("SYMBOL", "interval"), Policy.LATEST),
         Kind("trade", ("SYMBOL",), Policy.NEWEST),
         Kind("tickers", (), Policy.LATEST),
+        Kind(STATS_TRADES, (), Policy.LATEST),
+        Kind(CHANNEL, (), Policy.EVERY, private=True),
     )
 }
 
 
 class Channel(Struct, frozen=True):
-    """A channel that exists. `interval` is empty but for candles, `symbol` for tickers."""
+    """A channel that exists. `interval` is empty but for candles, `symbol` if it is of no symbol."""
 
     kind: str
     symbol: str = ""
@@ -69,6 +72,11 @@ class Channel(Struct, frozen=True):
         return KINDS[self.kind].policy
 
     @property
+    def private(self) -> bool:
+        """Return whether each user hears something else of this channel."""
+        return KINDS[self.kind].private
+
+    @property
     def length(self) -> Interval:
         """Return the interval of a candle channel."""
         return INTERVALS[self.interval]
@@ -83,7 +91,7 @@ class NoChannel(Struct, frozen=True):
 
 def parse_channel(text: str, symbols: Collection[str]) -> Channel | NoChannel:
     """Return the channel called `text`, or what is wrong with the name."""
-    name, *values = text.split(":")
+    name, *values = (text,) if text in KINDS else text.split(":")
     kind = KINDS.get(name)
     if kind is None or len(values) != len(kind.fields):
         shapes = ", ".join(kind.shape for kind in KINDS.values())

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from openoutcry.web.hub import wire
+from openoutcry.web.hub.deflate import unpack
 from openoutcry.web.hub.fanout import Client, Fanout
 from openoutcry.web.hub.meter import Meter
 from openoutcry.web.hub.outbox import Outbox
@@ -66,11 +67,19 @@ class House(Protocol):
 
 
 class Connection(WSListener):
-    """One socket. `begin` makes the talk that its path is for."""
+    """One socket. `begin` makes the talk that its path is for; `deflate`: compression is agreed on."""
 
-    def __init__(self, house: House, begin: Callable[[Connection, Client], Talk]) -> None:
+    def __init__(
+        self,
+        house: House,
+        begin: Callable[[Connection, Client], Talk],
+        *,
+        deflate: bool = False,
+    ) -> None:
         self._house = house
         self._begin = begin
+        self._deflate = deflate
+        self._packed = False
         self._parts: list[bytes] = []
         self._inbox: deque[bytes] = deque()
         self._closing = False
@@ -87,6 +96,7 @@ class Connection(WSListener):
             getattr(raw, "write_nocheck", raw.write),
             lambda: self.close(CloseCode.SLOW),
             Outbox(house.outbox_bytes),
+            deflate=self._deflate,
         )
         self._talk = self._begin(self, self._client)
         house.fanout.add(self._client)
@@ -109,9 +119,11 @@ class Connection(WSListener):
             self.pinged = 0.0
         elif kind == WSMsgType.PING:
             self._house.fanout.send(self._client, wire.pong_frame(frame.get_payload_as_bytes()))
-        elif kind == WSMsgType.BINARY or (kind == WSMsgType.TEXT) == bool(self._parts):
+        elif not self._in_order(frame):
             self.close(CloseCode.BAD_PROTOCOL)
         else:
+            if kind == WSMsgType.TEXT:
+                self._packed = bool(frame.rsv1)
             self._on_part(frame.get_payload_as_bytes(), whole=bool(frame.fin))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  (picows' name)
@@ -165,6 +177,13 @@ class Connection(WSListener):
             self._house.fanout.remove(self._client)
             self._inbox.clear()
 
+    def _in_order(self, frame: WSFrame) -> bool:
+        """Return whether this frame may follow those before it."""
+        kind = frame.msg_type
+        if frame.rsv1 and not (self._deflate and kind == WSMsgType.TEXT):
+            return False
+        return kind != WSMsgType.BINARY and (kind == WSMsgType.TEXT) != bool(self._parts)
+
     def _on_part(self, part: bytes, *, whole: bool) -> None:
         self._parts.append(part)
         if sum(map(len, self._parts)) > self._talk.max_message:
@@ -172,6 +191,12 @@ class Connection(WSListener):
         elif whole:
             message = b"".join(self._parts)
             self._parts.clear()
+            if self._packed:
+                unpacked = unpack(message, self._talk.max_message)
+                if unpacked is None:
+                    self.close(CloseCode.BAD_PROTOCOL)
+                    return
+                message = unpacked
             if self._client.paused:
                 self._inbox.append(message)  # bounded: reading is paused, this was read already
             else:

@@ -2,7 +2,8 @@
 
 Clients with the same subscriptions form a `Group`; what a turn brings to a group is joined once and
 the same bytes are written to every member. A member whose transport says `pause` is passed over (it
-costs nothing then, see `outbox`) until it says `resume`.
+costs nothing then, see `outbox`) until it says `resume`. Clients that have agreed on compression are in
+groups of their own; a large frame is compressed once for all of them.
 
 The order on each connection: a client gets of a topic exactly what is published after it joined and
 before it left, in order. Messages of its own (`send`) keep their order among each other, and come
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
+from openoutcry.web.hub.deflate import LEAST, pack
 from openoutcry.web.hub.outbox import (
     ArrayTopic,
     EveryTopic,
@@ -34,17 +36,20 @@ class Client:
     called when the client is past its bounds and must end in `Fanout.remove`.
     """
 
-    __slots__ = ("group", "outbox", "paused", "skip", "too_slow", "write")
+    __slots__ = ("deflate", "group", "outbox", "paused", "skip", "too_slow", "write")
 
     def __init__(
         self,
         write: Callable[[bytes], None],
         too_slow: Callable[[], None],
         outbox: Outbox | None = None,
+        *,
+        deflate: bool = False,
     ) -> None:
         self.write = write
         self.too_slow = too_slow
         self.outbox = Outbox() if outbox is None else outbox
+        self.deflate = deflate
         self.paused = False
         self.group: Group | None = None
         self.skip = 0
@@ -54,10 +59,11 @@ class Client:
 class Group:
     """The clients with one set of topics, and what this loop turn has brought them so far."""
 
-    __slots__ = ("members", "paused", "pending", "targets", "topics")
+    __slots__ = ("deflate", "members", "paused", "pending", "targets", "topics")
 
-    def __init__(self, topics: frozenset[Topic]) -> None:
+    def __init__(self, topics: frozenset[Topic], *, deflate: bool) -> None:
         self.topics = topics
+        self.deflate = deflate
         self.members: dict[Client, None] = {}
         self.paused: set[Client] = set()
         self.pending: list[bytes] = []
@@ -69,7 +75,7 @@ class Fanout:
 
     def __init__(self, schedule: Callable[[Callable[[], None]], object]) -> None:
         self._schedule = schedule
-        self._groups: dict[frozenset[Topic], Group] = {}
+        self._groups: dict[tuple[frozenset[Topic], bool], Group] = {}
         self._listening: dict[Topic, set[Group]] = {}
         self._dirty: list[Group] = []
         self._own: dict[Client, list[bytes]] = {}
@@ -123,6 +129,8 @@ class Fanout:
         """Send a frame to one client, in this turn's write; bounded while its socket is full."""
         if client.group is None:
             return
+        if client.deflate and len(frame) > LEAST:
+            frame = pack(frame)
         if client.paused:
             self._put(client, frame)
         else:
@@ -148,10 +156,14 @@ class Fanout:
 
     def publish_every(self, topic: EveryTopic, frame: bytes) -> None:
         """Send a frame that nobody loses without being closed."""
+        packed: bytes | None = None
         for group in tuple(self._listening.get(topic, ())):
+            if group.deflate and len(frame) > LEAST and packed is None:
+                packed = pack(frame)
+            mine = packed if group.deflate and packed is not None else frame
             for client in tuple(group.paused):
-                self._put(client, frame)
-        self._pend(topic, frame)
+                self._put(client, mine)
+        self._pend(topic, frame, packed)
 
     def pause(self, client: Client) -> None:
         """Pass a client over: its socket is full. It has got everything up to now."""
@@ -227,11 +239,15 @@ class Fanout:
         except TooFarBehindError:
             client.too_slow()
 
-    def _pend(self, topic: Topic, frame: bytes) -> None:
+    def _pend(self, topic: Topic, frame: bytes, packed: bytes | None = None) -> None:
         for group in self._listening.get(topic, ()):
             if not group.pending:
                 self._dirty.append(group)
-            group.pending.append(frame)
+            if group.deflate and len(frame) > LEAST:
+                packed = pack(frame) if packed is None else packed
+                group.pending.append(packed)
+            else:
+                group.pending.append(frame)
         self._soon()
 
     def _of_its_own(self, client: Client) -> list[bytes]:
@@ -254,9 +270,10 @@ class Fanout:
         self._enter(client, topics)
 
     def _enter(self, client: Client, topics: frozenset[Topic]) -> None:
-        group = self._groups.get(topics)
+        group = self._groups.get((topics, client.deflate))
         if group is None:
-            group = self._groups[topics] = Group(topics)
+            group = Group(topics, deflate=client.deflate)
+            self._groups[topics, client.deflate] = group
             for topic in topics:
                 self._listening.setdefault(topic, set()).add(group)
         group.members[client] = None
@@ -276,7 +293,7 @@ class Fanout:
             group.paused.discard(client)
             self.paused -= 1
         if not group.members:
-            del self._groups[group.topics]
+            del self._groups[group.topics, group.deflate]
             for topic in group.topics:
                 listening = self._listening[topic]
                 listening.discard(group)

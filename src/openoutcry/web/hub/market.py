@@ -19,6 +19,7 @@ from openoutcry.core.candle_messages import BaseCandles
 from openoutcry.core.intervals import MINUTE
 from openoutcry.core.keys import (
     PRICES,
+    STATS_TRADES,
     TICKERS,
     candles_channel,
     market_channel,
@@ -34,6 +35,7 @@ from openoutcry.web.hub.channels import Channel
 from openoutcry.web.hub.fanout import Fanout
 from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
 from openoutcry.web.hub.sources import Bus, Snapshots
+from openoutcry.web.hub.stats import StatsFeed
 from openoutcry.web.hub.tape import SIZE, Tape
 from openoutcry.web.hub.tickers import TickersFeed
 
@@ -119,7 +121,8 @@ class TradeFeed:
         return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
 
 
-Feed = PriceFeed | CandleFeed | TradeFeed | TickersFeed
+OpenFeed = CandleFeed | TradeFeed | TickersFeed | StatsFeed
+Feed = PriceFeed | OpenFeed
 
 
 class Market:
@@ -149,7 +152,7 @@ class Market:
         self._readers = asyncio.Semaphore(READERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._prices = {symbol: PriceFeed(Channel("price", symbol)) for symbol in self.symbols}
-        self._feeds: dict[Channel, CandleFeed | TradeFeed | TickersFeed] = {}
+        self._feeds: dict[Channel, OpenFeed] = {}
         self._users: dict[Channel, int] = {}
         self._opening: dict[Channel, asyncio.Task[None]] = {}
         for symbol in self.symbols:
@@ -180,11 +183,13 @@ class Market:
             if opening := self._opening.pop(channel, None):
                 opening.cancel()
 
-    def _make(self, channel: Channel) -> CandleFeed | TradeFeed | TickersFeed:
+    def _make(self, channel: Channel) -> OpenFeed:
         if channel.kind == "candle":
             return CandleFeed(channel)
         if channel.kind == "trade":
             return TradeFeed(channel, self._clock)
+        if channel.kind == STATS_TRADES:
+            return StatsFeed(channel)
         return TickersFeed(channel, self.symbols, self._clock)
 
     async def opened(self, feed: Feed) -> None:
@@ -232,6 +237,8 @@ class Market:
                     self._on_trades(symbol, data)
                 elif kind in (TICKERS, PRICES):
                     self._on_tickers(kind, data)
+                elif channel == STATS_TRADES:
+                    self._on_stats(data)
                 if hearer := self.hearers.get(kind):
                     hearer(symbol, data)
         except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
@@ -362,9 +369,29 @@ class Market:
             elif feed.loaded:
                 self._start(self._reopen(feed))
 
+    # --- the trade counter ------------------------------------------------------------------------
+
+    def _on_stats(self, data: bytes) -> None:
+        feed = self._feeds.get(_STATS)
+        if isinstance(feed, StatsFeed):
+            frame = feed.apply(data, wire.timestamp(self._clock()))
+            self._fanout.publish_latest(feed.topic, frame)
+
+    async def _load_stats(self, feed: StatsFeed) -> None:
+        heard = feed.heard
+        kept = await self._bus.last_stats()
+        try:
+            frame = feed.load(kept, heard, wire.timestamp(self._clock()))
+        except msgspec.DecodeError as error:
+            self.bad_messages += 1
+            log.warning("hub.bad_message", channel=feed.channel.name, error=str(error))
+        else:
+            if frame is not None:
+                self._fanout.publish_latest(feed.topic, frame)
+
     # --- opening ----------------------------------------------------------------------------------
 
-    async def _open(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+    async def _open(self, feed: OpenFeed) -> None:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 for name in _bus_channels(feed.channel):
@@ -373,15 +400,18 @@ class Market:
         except TimeoutError:
             raise StoreUnavailableError(f"No snapshot within {OPEN_SECONDS:g} s.") from None
 
-    async def _reopen(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+    async def _reopen(self, feed: OpenFeed) -> None:
         try:
             await self._open(feed)
         except StoreUnavailableError as error:
             log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
 
-    async def _load(self, feed: CandleFeed | TradeFeed | TickersFeed) -> None:
+    async def _load(self, feed: OpenFeed) -> None:
         if isinstance(feed, TickersFeed):
             feed.load(await self._bus.known_tickers())
+            return
+        if isinstance(feed, StatsFeed):
+            await self._load_stats(feed)
             return
         symbol = feed.channel.symbol
         # A quiet or replayed market's newest candles are as old as its last quote.
@@ -414,6 +444,8 @@ def _bus_channels(channel: Channel) -> tuple[str, ...]:
     """Return what of the bus a channel is made of; `prices` tells when REST has brought new tickers."""
     if channel.kind == "tickers":
         return TICKERS, PRICES
+    if channel.kind == STATS_TRADES:
+        return (STATS_TRADES,)
     name = candles_channel if channel.kind == "candle" else trades_channel
     return (name(channel.symbol),)
 
@@ -426,6 +458,7 @@ def _tape_trade(trade: Trade) -> wire.TapeTrade:
 
 
 _TICKERS = Channel("tickers")
+_STATS = Channel(STATS_TRADES)
 _decode_tickers = msgspec.json.Decoder(list[Ticker]).decode
 _decode_quote = msgspec.json.Decoder(QuoteMessage).decode
 _decode_candles = msgspec.json.Decoder(BaseCandles).decode

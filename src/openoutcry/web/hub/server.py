@@ -1,8 +1,6 @@
 """The hub's sockets: picows listens, and the pure parts decide.
 
-permessage-deflate is not offered: quotes are small, and a frame that is encoded once for everybody
-could not be shared by clients with contexts of their own. A token on connect (private channels) is
-checked in `Server._route`, which sees the whole upgrade request.
+permessage-deflate is offered on the channels' path only: elsewhere messages are small.
 """
 
 from __future__ import annotations
@@ -10,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from picows import (
     WSListener,
     WSUpgradeRequest,
@@ -26,16 +23,20 @@ from picows import (
 )
 
 from openoutcry.venues.binance_server import parse_target
-from openoutcry.web.hub import protocol
+from openoutcry.web.hub import deflate, protocol, upgrade
 from openoutcry.web.hub.binance import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS, BinanceTalk
 from openoutcry.web.hub.binance_market import BinanceMarket
 from openoutcry.web.hub.connection import CLOSE_SECONDS, Connection, Talk
 from openoutcry.web.hub.fanout import Client, Fanout
+from openoutcry.web.hub.guard import Access, Badge, Guard
+from openoutcry.web.hub.locked import LockedTalk
 from openoutcry.web.hub.market import Market
 from openoutcry.web.hub.meter import Meter
+from openoutcry.web.hub.no_accounts import NoAccounts
 from openoutcry.web.hub.outbox import OWN_BYTES
+from openoutcry.web.hub.private import History, Private, PrivateStore
 from openoutcry.web.hub.protocol import CloseCode
-from openoutcry.web.hub.session import Session
+from openoutcry.web.hub.session import Desk, Rules, Session
 from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.talks import AppTalk, Pace, PlainTalk
 
@@ -53,6 +54,7 @@ class HubOptions(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8001
     allowed_origins: tuple[str, ...] = ()
+    public_origins: tuple[str, ...] = ()
     max_clients: int = 20_000
     max_message: int = protocol.MAX_MESSAGE
     max_subscriptions: int = protocol.MAX_SUBSCRIPTIONS
@@ -63,12 +65,28 @@ class HubOptions(Struct, frozen=True, kw_only=True):
     binance_ping_seconds: float = PING_SECONDS
     binance_pong_seconds: float = PONG_SECONDS
     replay: bool = False
+    public_market_data: bool = True
+
+
+class Accounts(Struct, frozen=True):
+    """What a hub needs for its signed-in clients."""
+
+    access: Access
+    history: History
+    store: PrivateStore
 
 
 class Server:
     """A hub: its connections and its parts."""
 
-    def __init__(self, options: HubOptions, bus: Bus, store: Snapshots, meter: Meter) -> None:
+    def __init__(
+        self,
+        options: HubOptions,
+        bus: Bus,
+        store: Snapshots,
+        meter: Meter,
+        accounts: Accounts | None = None,
+    ) -> None:
         self.options = options
         self.meter = meter
         self.fanout = Fanout(asyncio.get_running_loop().call_soon)
@@ -77,16 +95,36 @@ class Server:
         self.binance = BinanceMarket(
             self.fanout, self.market, bus, store, self.clock, replay=options.replay
         )
+        accounts = accounts or Accounts(NoAccounts(), NoAccounts(), NoAccounts())
+        self.guard = Guard(accounts.access)
+        self.private = Private(self.fanout, bus, accounts.history, accounts.store, self.clock)
+        self.market.hearers["user"] = self.private.hear
+        self._desk = Desk(
+            self.fanout,
+            self.market,
+            self.private,
+            self.guard,
+            self.clock,
+            Rules(options.max_subscriptions, options.public_market_data),
+        )
+        rules = structs.replace(self._desk.rules, guest=True)
+        self._guest_desk = structs.replace(self._desk, rules=rules)
         self._connections: set[Connection] = set()
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._bus = bus
-        meter.watch(self.fanout, self.market, bus)
+        self.on_message = self.market.on_message
+        meter.watch(self.fanout, self.market, bus, self.private, self.guard)
 
     @staticmethod
     def clock() -> int:
         """Return the time in µs since 1970."""
         return time.time_ns() // 1000
+
+    async def on_connected(self) -> None:
+        """Messages of the bus may have been missed: read the present state."""
+        await self.private.on_connected()
+        await self.binance.on_connected()
 
     def opened(self, connection: Connection) -> None:
         """Count a new connection in."""
@@ -118,7 +156,7 @@ class Server:
             backlog=4096,
             logger_name=quiet,
         )
-        bus = asyncio.create_task(self._bus.run(self.binance))
+        bus = asyncio.create_task(self._bus.run(self))
         watch = asyncio.create_task(self._watch())
         stopped = asyncio.create_task(stop.wait())
         log.info("hub.listening", host=self.options.host, port=self.options.port)
@@ -131,6 +169,8 @@ class Server:
             for task in (bus, watch, stopped):
                 task.cancel()
             await asyncio.gather(bus, watch, stopped, return_exceptions=True)
+            await self.guard.aclose()
+            await self.private.aclose()
             await self.binance.aclose()
             await self.market.aclose()
             await self._close_all()
@@ -159,43 +199,66 @@ class Server:
             due = now + step
             for connection in tuple(self._connections):
                 connection.watch(now)
+            self.guard.tick(now)
             self.market.tick()
             self.binance.second()
 
     def _route(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
-        begin = self._talk(request.path.decode("latin-1"))
+        headers = request.headers
+        target = request.path.decode("latin-1")
+        app = target.partition("?")[0] == APP_PATH
+        origin, options = headers.get("Origin"), self.options
+        guest = not upgrade.is_allowed(origin, headers.get("Host"), options.allowed_origins)
+        if guest and not (app and upgrade.is_listed(origin, options.public_origins)):
+            return self._refuse(403, "This origin may not connect; see allowed_origins.")
+        try:
+            credential = upgrade.credential(headers)
+        except ValueError as error:
+            return self._refuse(400, str(error))
+        begin = self._talk(target, credential, guest=guest)
         if begin is None:
             return self._refuse(404, f"There is nothing here; try /, {APP_PATH}, /ws or /stream.")
-        headers = request.headers
-        if not is_allowed(headers.get("Origin"), headers.get("Host"), self.options.allowed_origins):
-            return self._refuse(403, "This origin may not connect; see allowed_origins.")
+        if not app and not self.options.public_market_data:
+            if credential is None:
+                return self._refuse(401, "Connect with a token or an API key.")
+            begin = self._locked(begin, credential)
         if len(self._connections) >= self.options.max_clients:
             return self._refuse(503, "The hub is full; try again or try another one.")
         # Firefox sends `keep-alive, Upgrade`, which is right; picows compares the whole value.
         tokens = headers.get("Connection", "").lower().replace(" ", "").split(",")
         if "upgrade" in tokens:
             headers["Connection"] = "Upgrade"
-        return Connection(self, begin)
+        answers = {}
+        if upgrade.SUBPROTOCOL in upgrade.subprotocols(headers):
+            answers["Sec-WebSocket-Protocol"] = upgrade.SUBPROTOCOL
+        offers = ",".join(headers.getall("Sec-WebSocket-Extensions", ())) if app else ""
+        agreed = deflate.negotiate(offers)
+        if agreed:
+            answers["Sec-WebSocket-Extensions"] = agreed
+        listener = Connection(self, begin, deflate=agreed is not None)
+        response = WSUpgradeResponse.create_101_response(answers)
+        return WSUpgradeResponseWithListener(response, listener)
 
-    def _talk(self, target: str) -> Callable[[Connection, Client], Talk] | None:
+    def _locked(
+        self, begin: Callable[[Connection, Client], Talk], credential: str
+    ) -> Callable[[Connection, Client], Talk]:
+        return lambda connection, client: LockedTalk(
+            begin(connection, client), Badge(connection.close), self.guard, credential
+        )
+
+    def _talk(
+        self, target: str, credential: str | None, *, guest: bool
+    ) -> Callable[[Connection, Client], Talk] | None:
         """Return what makes the talk of a path; None: there is nothing."""
+        if guest:
+            return self._app_talk(self._guest_desk, None)
         path = target.partition("?")[0]
         options = self.options
-        if path in ("/", APP_PATH):
+        if path == "/":
             pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
-            if path == "/":
-                return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
-            return lambda connection, client: AppTalk(
-                Session(
-                    client,
-                    self.fanout,
-                    self.market,
-                    clock=self.clock,
-                    close=connection.close,
-                    max_subscriptions=options.max_subscriptions,
-                ),
-                pace,
-            )
+            return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
+        if path == APP_PATH:
+            return self._app_talk(self._desk, credential)
         opening = parse_target(target)
         if opening is None:
             return None
@@ -209,30 +272,27 @@ class Server:
             rate=options.binance_messages,
         )
 
+    def _app_talk(self, desk: Desk, credential: str | None) -> Callable[[Connection, Client], Talk]:
+        options = self.options
+        pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
+        return lambda connection, client: AppTalk(
+            Session(client, desk, close=connection.close, credential=credential), pace
+        )
+
     def _refuse(self, status: int, reason: str) -> WSUpgradeResponseWithListener:
         self.meter.refused += 1
         response = WSUpgradeResponse.create_error_response(status, reason.encode())
         return WSUpgradeResponseWithListener(response, None)
 
 
-def is_allowed(origin: str | None, host: str | None, allowed: Collection[str]) -> bool:
-    """Return whether a page of `origin` may open the hub at `host` (a Host header).
-
-    Programs send no origin. The dashboard is on the same host, on another port.
-    """
-    if origin is None or "*" in allowed:
-        return True
-    if origin.lower().rstrip("/") in {each.lower().rstrip("/") for each in allowed}:
-        return True
-    try:
-        theirs, ours = urlsplit(origin).hostname, urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
-    return theirs is not None and theirs == ours
-
-
 async def serve(
-    options: HubOptions, bus: Bus, store: Snapshots, meter: Meter, stop: asyncio.Event
+    options: HubOptions,
+    bus: Bus,
+    store: Snapshots,
+    meter: Meter,
+    stop: asyncio.Event,
+    *,
+    accounts: Accounts | None = None,
 ) -> None:
     """Run a hub until `stop` is set. `meter.status` tells how it is doing."""
-    await Server(options, bus, store, meter).run(stop)
+    await Server(options, bus, store, meter, accounts).run(stop)

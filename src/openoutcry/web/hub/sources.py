@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.core.coverage import Coverage
-from openoutcry.core.keys import LAST_BOOKS, LAST_QUOTES
+from openoutcry.core.keys import LAST_BOOKS, LAST_QUOTES, STATS_TRADES_LAST
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Trade
 from openoutcry.venues.binance_server_data import Bar, Print
@@ -97,6 +97,9 @@ class Bus(Protocol):
     async def known_tickers(self) -> KnownTickers | None:
         """Return every ticker as it is kept, if any is. Raises the same."""
 
+    async def last_stats(self) -> bytes | None:
+        """Return the last figures of the trade counter, if there are any. Raises the same."""
+
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""
 
@@ -158,6 +161,14 @@ class ValkeyBus:
         if shared is not None and shared.time > heard:
             return KnownTickers(shared.tickers, int(shared.time * 1e6), "rest")
         return KnownTickers(stream[0], int(heard * 1e6), "stream") if stream else None
+
+    async def last_stats(self) -> bytes | None:
+        """Return the last figures of the trade counter, if there are any. Raises the same."""
+        try:
+            found: Any = await self._valkey.get(STATS_TRADES_LAST)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"Valkey: {error}") from error
+        return None if found is None else bytes(found)
 
     async def run(self, sink: Sink) -> None:
         """Carry messages to `sink` until cancelled."""

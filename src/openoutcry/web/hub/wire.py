@@ -39,20 +39,21 @@ class LiveCandle(Struct, frozen=True):
 
 def text_frame(payload: bytes) -> bytes:
     """Return a whole, final, unmasked text frame."""
-    return _header(_FINAL_TEXT, len(payload)) + payload
+    return header(_FINAL_TEXT, len(payload)) + payload
 
 
 def ping_frame(payload: bytes = b"") -> bytes:
     """Return a ping of `payload`."""
-    return _header(_FINAL_PING, len(payload)) + payload
+    return header(_FINAL_PING, len(payload)) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:
     """Return the pong that answers a ping of `payload`."""
-    return _header(_FINAL_PONG, len(payload)) + payload
+    return header(_FINAL_PONG, len(payload)) + payload
 
 
-def _header(first: int, size: int) -> bytes:
+def header(first: int, size: int) -> bytes:
+    """Return the header of an unmasked frame; `first` is its first byte."""
     if size < 126:
         return bytes((first, size))
     if size < 65536:

@@ -18,7 +18,7 @@ from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import Candle, Side, Trade
 from openoutcry.venues.binance_server_data import Bar, Print
 from openoutcry.web.hub.meter import Meter
-from openoutcry.web.hub.server import APP_PATH, HubOptions, Server
+from openoutcry.web.hub.server import APP_PATH, Accounts, HubOptions, Server
 from openoutcry.web.hub.sources import Sink
 from openoutcry.web.hub.tickers import KnownTickers
 
@@ -42,6 +42,7 @@ class LocalBus:
         self.quotes: dict[str, bytes] = {}
         self.tickers: KnownTickers | None = None
         self.books: dict[str, bytes] = {}
+        self.stats: bytes | None = None
         self.sink: Sink | None = None
 
     def want(self, channel: str) -> None:
@@ -70,6 +71,10 @@ class LocalBus:
     async def known_tickers(self) -> KnownTickers | None:
         """Return what the test put there."""
         return self.tickers
+
+    async def last_stats(self) -> bytes | None:
+        """Return what the test put there."""
+        return self.stats
 
     async def run(self, sink: Sink) -> None:
         """Remember who listens."""
@@ -160,7 +165,7 @@ class Talk:
 
     async def next(self) -> Any:
         """Return the next message."""
-        return json.loads(await self.socket.receive_str(timeout=5))
+        return json.loads(await self.socket.receive_str(timeout=20))
 
     async def until(self, type_: str) -> Any:
         """Return the next message of a type."""
@@ -177,12 +182,21 @@ class Talk:
 class Hub:
     """A running hub and its collaborators."""
 
-    def __init__(self, options: HubOptions, bus: Any, store: Any) -> None:
+    def __init__(
+        self, options: HubOptions, bus: Any, store: Any, accounts: Accounts | None = None
+    ) -> None:
         self.bus, self.store, self.meter = bus, store, Meter()
-        self.server = Server(options, bus, store, self.meter)
+        self.server = Server(options, bus, store, self.meter, accounts)
         self.url = f"http://127.0.0.1:{options.port}"
         self.port = options.port
         self.stop = asyncio.Event()
+        self.running: asyncio.Task[None] | None = None
+
+    async def end(self) -> None:
+        """Stop the hub."""
+        self.stop.set()
+        if self.running is not None:
+            await self.running
 
     async def connect(
         self, session: aiohttp.ClientSession, path: str = APP_PATH, **kwargs: Any
@@ -191,10 +205,10 @@ class Hub:
         return await session.ws_connect(self.url + path, **kwargs)
 
     @asynccontextmanager
-    async def talk(self) -> AsyncIterator[Talk]:
+    async def talk(self, **kwargs: Any) -> AsyncIterator[Talk]:
         """Open a connection to the channels and read its greeting."""
         async with aiohttp.ClientSession() as session:
-            talk = Talk(await self.connect(session))
+            talk = Talk(await self.connect(session, **kwargs))
             assert (await talk.next())["type"] == "system"
             yield talk
 
@@ -207,14 +221,17 @@ async def start_hub(free_port: int) -> AsyncIterator[StartHub]:
     """A function that starts a hub with other options, bus or store; all end with the test."""
     running = []
 
-    async def start(bus: Any = None, store: Any = None, **options: Any) -> Hub:
+    async def start(
+        bus: Any = None, store: Any = None, accounts: Accounts | None = None, **options: Any
+    ) -> Hub:
         chosen: dict[str, Any] = {"symbols": SYMBOLS, "port": free_port} | options
         hub_options = HubOptions(**chosen)
-        hub = Hub(hub_options, bus or LocalBus(), store or LocalStore())
-        running.append((hub, asyncio.create_task(hub.server.run(hub.stop))))
+        hub = Hub(hub_options, bus or LocalBus(), store or LocalStore(), accounts)
+        hub.running = asyncio.create_task(hub.server.run(hub.stop))
+        running.append(hub)
         for _ in range(200):
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", free_port)
+                _, writer = await asyncio.open_connection("127.0.0.1", hub_options.port)
             except OSError:
                 await asyncio.sleep(0.01)
             else:
@@ -223,9 +240,8 @@ async def start_hub(free_port: int) -> AsyncIterator[StartHub]:
         return hub
 
     yield start
-    for hub, task in running:
-        hub.stop.set()
-        await task
+    for hub in running:
+        await hub.end()
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+/** The fields of a form, each with its label, its hint and what is wrong with it. */
+
+import type { ComponentChildren } from "preact";
+
+interface Common {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly problem?: string | undefined;
+  readonly wide?: boolean;
+}
+
+interface FieldProps extends Common {
+  readonly value: string;
+  readonly placeholder?: string;
+  readonly unit?: string;
+  readonly numeric?: boolean;
+  onInput(text: string): void;
+}
+
+export function Field({ value, placeholder = "", unit, numeric = false, onInput, ...common }: FieldProps) {
+  return (
+    <Labelled {...common}>
+      <span class="field" data-unit={unit !== undefined && unit !== ""}>
+        <input
+          name={common.name}
+          type="text"
+          inputMode={numeric ? "decimal" : "text"}
+          autocomplete="off"
+          spellcheck={false}
+          value={value}
+          placeholder={placeholder}
+          {...described(common)}
+          onInput={(event) => onInput(numeric ? event.currentTarget.value.replace(",", ".") : event.currentTarget.value)}
+        />
+        {unit && <i aria-hidden="true">{unit}</i>}
+      </span>
+    </Labelled>
+  );
+}
+
+interface SelectProps extends Common {
+  readonly value: string;
+  readonly options: readonly (readonly [value: string, label: string])[];
+  onChange(value: string): void;
+}
+
+export function SelectField({ value, options, onChange, ...common }: SelectProps) {
+  return (
+    <Labelled {...common}>
+      <span class="field">
+        <select name={common.name} value={value} {...described(common)} onChange={(event) => onChange(event.currentTarget.value)}>
+          {options.map(([one, label]) => <option key={one} value={one}>{label}</option>)}
+        </select>
+        <i class="caret" aria-hidden="true" />
+      </span>
+    </Labelled>
+  );
+}
+
+interface SwitchProps extends Common {
+  readonly on: boolean;
+  onChange(on: boolean): void;
+}
+
+export function SwitchField({ on, onChange, ...common }: SwitchProps) {
+  return (
+    <div class="switch-field wide">
+      <button type="button" class="switch" role="switch" id={`f-${common.name}`} aria-checked={on} aria-labelledby={`l-${common.name}`} aria-describedby={`h-${common.name}`} onClick={() => onChange(!on)} />
+      <p>
+        <label id={`l-${common.name}`} for={`f-${common.name}`}>{common.label}</label>
+        <small id={`h-${common.name}`}>{common.hint}</small>
+      </p>
+    </div>
+  );
+}
+
+function Labelled({ name, label, hint, problem, wide = false, children }: Common & { readonly children: ComponentChildren }) {
+  return (
+    <div class={wide ? "labelled wide" : "labelled"} data-problem={problem !== undefined}>
+      <label>
+        <span>{label}</span>
+        {children}
+      </label>
+      {problem ? <small class="form-problem" id={`p-${name}`}>{problem}</small> : hint && <small id={`h-${name}`}>{hint}</small>}
+    </div>
+  );
+}
+
+function described({ name, hint, problem }: Common) {
+  const by = problem ? `p-${name}` : hint ? `h-${name}` : undefined;
+  return { "aria-invalid": problem !== undefined, ...(by !== undefined && { "aria-describedby": by }) };
+}

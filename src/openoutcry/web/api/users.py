@@ -1,0 +1,171 @@
+"""`/api/v1/users`: an admin lists users, adds them, shuts them out and lets them in again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+from msgspec import Meta, Struct
+
+from openoutcry.adapters.postgres import users
+from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.users import StoredUser
+from openoutcry.errors import BadRequestError, ConflictError, NotFoundError
+from openoutcry.model import Role, User
+from openoutcry.services.identity import Identities
+from openoutcry.services.passwords import Passwords
+from openoutcry.services.user_admin import add_user
+from openoutcry.web.api.access import AsUser, SignedIn
+from openoutcry.web.api.bodies import body_of, takes
+from openoutcry.web.api.candles import iso
+from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.pages import LIMIT, limit_of, number_of
+
+_TAGS: Final = ["accounts"]
+_NO_STORE: Final = [ResponseHeader(name="Cache-Control", value="no-store")]
+_NONE: Final = ResponseSpec(ErrorBody, description="There is no such user", generate_examples=False)
+_CLASH: Final = ResponseSpec(
+    ErrorBody, description="The name is taken, or it is oneself", generate_examples=False
+)
+_OFTEN: Final = ResponseSpec(
+    ErrorBody, description="Too many at once; Retry-After says when", generate_examples=False
+)
+
+_Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class NewUserBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user to be added; the password has 10 to 200 characters."""
+
+    name: _Text
+    password: _Text
+    role: Role = Role.USER
+
+
+class UserItem(Struct, frozen=True, rename="camel"):
+    """A user as an admin sees them. Times are ISO 8601."""
+
+    id: int
+    name: str
+    role: Role
+    disabled: bool
+    created_at: str
+
+
+class UsersBody(Struct, frozen=True):
+    """Users, oldest first; `next` is the `after` of the following page, null on the last."""
+
+    users: list[UserItem]
+    next: int | None
+
+
+def user_routes(pool: Pool, passwords: Passwords, identities: Identities) -> list[HTTPRouteHandler]:
+    """Return the routes of an admin's users."""
+
+    @get(
+        "/api/v1/users",
+        summary="All users",
+        description="For admins. Oldest first, without anything of theirs.",
+        tags=_TAGS,
+        response_headers=_NO_STORE,
+        responses={200: ResponseSpec(UsersBody, generate_examples=False)},
+    )
+    async def listed(
+        admin: AsUser,  # noqa: ARG001 - declared, so that only admins get here
+        after: Annotated[
+            str, QueryParameter(name="after", description="`next` of the page before.")
+        ] = "0",
+        limit: Annotated[str, LIMIT] = "50",
+    ) -> UsersBody:
+        most = limit_of(limit)
+        found = await users.page_of_users(pool, number_of("after", after), most + 1)
+        page = found[:most]
+        following = page[-1].user.id if len(found) > most else None
+        return UsersBody([_item(each) for each in page], following)
+
+    @post(
+        "/api/v1/users",
+        summary="Add a user",
+        description="For admins who have signed in; an API key cannot make users.",
+        tags=_TAGS,
+        response_headers=_NO_STORE,
+        responses={409: _CLASH, 429: _OFTEN},
+        operation_class=takes(NewUserBody),
+    )
+    async def add(
+        request: Request[Any, Any, Any],
+        signed_in: SignedIn,  # noqa: ARG001 - declared, so that no key gets here
+        admin: AsUser,  # noqa: ARG001 - declared, so that only admins get here
+    ) -> User:
+        data = await body_of(request, NewUserBody)
+        return await add_user(pool, passwords, data.name, data.role, data.password)
+
+    @post(
+        "/api/v1/users/{user_id:str}/disable",
+        summary="Shut a user out",
+        description="Their sessions end and their keys are refused, within five seconds.",
+        tags=_TAGS,
+        status_code=200,
+        response_headers=_NO_STORE,
+        responses={404: _NONE, 409: _CLASH},
+    )
+    async def disable(
+        signed_in: SignedIn,  # noqa: ARG001 - declared, so that no key gets here
+        admin: AsUser,
+        user_id: FromPath[str],
+    ) -> UserItem:
+        name = await _name(pool, user_id)
+        if name == admin.name:
+            raise ConflictError("You cannot shut yourself out; another admin can.")
+        return await _set(name, disabled=True)
+
+    @post(
+        "/api/v1/users/{user_id:str}/enable",
+        summary="Let a user in again",
+        description="Keys that were not revoked work again.",
+        tags=_TAGS,
+        status_code=200,
+        response_headers=_NO_STORE,
+        responses={404: _NONE},
+    )
+    async def enable(
+        signed_in: SignedIn,  # noqa: ARG001 - declared, so that no key gets here
+        admin: AsUser,  # noqa: ARG001 - declared, so that only admins get here
+        user_id: FromPath[str],
+    ) -> UserItem:
+        return await _set(await _name(pool, user_id), disabled=False)
+
+    async def _set(name: str, *, disabled: bool) -> UserItem:
+        changed = await users.set_disabled(pool, name, disabled)
+        identities.forget(lambda known: known.user.id == changed.id)
+        found = await users.find_user(pool, name)
+        if found is None:
+            raise NotFoundError(f"There is no user {name!r}.")
+        return _item(found)
+
+    return [listed, add, disable, enable]
+
+
+async def _name(pool: Pool, text: str) -> str:
+    """Return the name of the user of that id. Raises NotFoundError."""
+    try:
+        name = await users.name_of(pool, number_of("user", text))
+    except BadRequestError:
+        name = None
+    if name is None:
+        raise NotFoundError("There is no such user; GET /api/v1/users lists them.")
+    return name
+
+
+def _item(stored: StoredUser) -> UserItem:
+    return UserItem(
+        id=stored.user.id,
+        name=stored.user.name,
+        role=stored.user.role,
+        disabled=stored.disabled,
+        created_at=iso(stored.created_time),
+    )

@@ -1,0 +1,292 @@
+"""Bots on a live market while their trader is killed: nothing lost, nothing twice, nothing different."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from e2e.ledger import check_books
+from e2e.system import ALL_ROLES, System, eventually, fetch
+from examples.kit import free_ports
+from openoutcry.client import Client, SignIn
+from openoutcry.config import load
+
+PASSWORD = "correct horse battery"  # noqa: S105  (of this test's database)
+USERS = ("ada", "bob", "cyd")
+VICTIMS = ("trader", "trader2", "hub", "valkey", "postgres", "api")
+
+# The whole of it: 200 bots, 2,000 trades a second, ten minutes.
+BOTS = int(os.environ.get("OUTCRY_TEST_TRADING_BOTS", "18"))
+RATE = float(os.environ.get("OUTCRY_TEST_TRADING_RATE", "300"))
+SECONDS = float(os.environ.get("OUTCRY_TEST_TRADING_SECONDS", "0"))
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[System]:
+    """All roles and a trader, over a busy made-up market."""
+    api, hub, rest, ws = free_ports(4)
+    settings = load(
+        environ={},
+        overrides={
+            "symbols": ["BTCUSDT", "ETHUSDT"],
+            "port": api,
+            "ws_port": hub,
+            "sandbox_port": rest,
+            "sandbox_ws_port": ws,
+            "sandbox_rate": RATE,
+            "spread": "0.00001",
+            "sign_up": "open",
+            "binance_rest_url": f"http://127.0.0.1:{rest}",
+            "binance_ws_url": f"ws://127.0.0.1:{ws}",
+        },
+    )
+    async with System(settings, tmp_path) as system:
+        system.start(*ALL_ROLES, "trader")
+
+        async def heard() -> bool:
+            return all(system.get(f"/api/v3/trades?symbol={s}&limit=1") for s in settings.symbols)
+
+        await eventually("both markets", heard)
+        yield system
+
+
+class Somebody:
+    """A user of the API."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self._system = system
+        signed = {"name": name, "password": PASSWORD}
+        fetch(f"{system.url}/api/v1/auth/sign-up", "POST", signed)
+        self._token = fetch(f"{system.url}/api/v1/auth/token", "POST", signed)["accessToken"]
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Return what the API answers to this user."""
+        return fetch(f"{self._system.url}/api/v1{path}", method, body, token=self._token)
+
+
+def scalper(system: System, symbol: str, number: int) -> dict[str, Any]:
+    """Describe a scalper that will have much to do: it buys and sells around the last price."""
+    price = Decimal(system.get(f"/api/v3/ticker/price?symbol={symbol}")["price"])
+    away = Decimal(number + 1) / 50_000
+    return {
+        "name": f"scalper {number}",
+        "strategy": "scalper",
+        "ticker": symbol,
+        "quantity": "0.002" if symbol == "BTCUSDT" else "0.05",
+        "buy_price": str((price * (1 + away)).quantize(Decimal("0.01"))),
+        "sell_price": str((price * (1 + 2 * away)).quantize(Decimal("0.01"))),
+        "infinite_loop": True,
+        "status": "ACTIVE",
+    }
+
+
+class Ear:
+    """Listens to a user's channel throughout, as a tab would."""
+
+    def __init__(self, hub: str, credentials: SignIn) -> None:
+        self.offsets: list[int] = []
+        self.snapshots = 0
+        self._hub, self._who = hub, credentials
+
+    async def listen(self) -> None:
+        """Take note of every message until cancelled."""
+        async with Client(self._hub, self._who, backoff=(0.2, 2.0)) as client:
+            client.subscribe("user")
+            async for message in client:
+                if message.channel != "user" or message.offset is None:
+                    continue
+                if message.is_snapshot:
+                    self.snapshots += 1
+                    self.offsets = [message.offset]
+                elif message.type != "subscribed":
+                    self.offsets.append(message.offset)
+
+
+async def wreck(system: System, victim: str) -> None:
+    """Kill something without warning, and start it again."""
+    if victim == "valkey":
+        system.engines.kill_valkey()
+        await system.engines.restart_valkey()
+    elif victim == "postgres":
+        system.engines.kill_postgres()
+        await system.engines.restart_postgres()
+    else:
+        system.restart(victim)
+
+
+@pytest.mark.timeout(1500)
+async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
+    """`kill -9` of whatever trades, tells or stores, two traders at a time: the books balance.
+
+    To the last digit, each order id once. The public counter agrees with the store in the end, and
+    who listened all the while has heard each message once and in order since the last snapshot.
+    """
+    users = [Somebody(system, name) for name in USERS]
+    symbols = ("BTCUSDT", "ETHUSDT")
+    for number in range(BOTS):
+        user = users[number % len(users)]
+        user.ask("POST", "/bots", scalper(system, symbols[number // len(users) % 2], number % 40))
+    system.start("trader2")
+    ears = [Ear(system.hub_url, SignIn(system.url, name, PASSWORD)) for name in USERS]
+    listening = [asyncio.create_task(ear.listen()) for ear in ears]
+    draw = random.Random(5)
+    end = time.monotonic() + SECONDS
+    order = ["trader", "hub", "trader2", "valkey", "trader", "postgres", "trader2", "api"]
+    before = -1
+    while order or time.monotonic() < end:
+        before = await more_fills(system, before)
+        await asyncio.sleep(draw.uniform(0.2, 2.0))
+        await wreck(system, order.pop(0) if order else draw.choice(VICTIMS))
+    await more_fills(system, before)
+
+    async def stopped() -> bool:
+        for user in users:
+            await asyncio.to_thread(user.ask, "POST", "/kill-switch", {"on": True})
+        return True
+
+    await eventually("everything is stopped", stopped)
+    connection = await asyncpg.connect(system.database_url)
+
+    async def told() -> bool:
+        return not await connection.fetchval(
+            "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+        )
+
+    await eventually("everything is published", told)
+    found = await check_books(connection)
+    assert found["bots"] == BOTS
+    positions = await connection.fetch("SELECT position FROM trading_accounts ORDER BY user_id")
+
+    async def heard() -> bool:
+        return [ear.offsets[-1] for ear in ears] == [row[0] for row in positions]
+
+    await eventually("everybody has heard everything", heard)
+    for ear, task in zip(ears, listening, strict=True):
+        assert not task.done()
+        assert ear.offsets == list(range(ear.offsets[0], ear.offsets[-1] + 1))
+        task.cancel()
+
+    async def counted() -> bool:
+        stats = system.get("/api/public/stats/trades")["data"]
+        return bool(stats["trades_30d"] == found["fills"])
+
+    await eventually("the counter is right", counted, 120)
+    await connection.close()
+
+
+async def more_fills(system: System, least: int) -> int:
+    """Wait until there are more fills than so many; return how many."""
+
+    async def found() -> int:
+        connection = await asyncpg.connect(system.database_url)
+        try:
+            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
+        finally:
+            await connection.close()
+        return count if count > least else 0
+
+    return int(await eventually(f"more than {least} fills", found))
+
+
+RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
+
+
+@pytest.mark.timeout(240)
+async def test_a_backtest_gives_the_fills_of_the_paper_trader(
+    tmp_path: Path, test_data: Path
+) -> None:
+    """A scalper over a replay, its trader killed in between, and then over the stored trades."""
+    api, hub, rest, ws = free_ports(4)
+    settings = load(
+        environ={},
+        overrides={
+            "symbols": ["BTCUSDT"],
+            "port": api,
+            "ws_port": hub,
+            "sandbox_port": rest,
+            "sandbox_ws_port": ws,
+            "sandbox_replay": str(test_data / RECORDING),
+            "sandbox_speed": "max",
+            "spread": "0.00001",
+            "sign_up": "open",
+            "backfill": False,
+            "binance_rest_url": f"http://127.0.0.1:{rest}",
+            "binance_ws_url": f"ws://127.0.0.1:{ws}",
+        },
+    )
+    described = {
+        "name": "scalper",
+        "strategy": "scalper",
+        "ticker": "BTCUSDT",
+        "quantity": "0.05",
+        "buy_price": "61686",
+        "sell_price": "61689",
+        "infinite_loop": True,
+    }
+    async with System(settings, tmp_path) as system:
+        system.start("sandbox", "api", "hub", "recorder", "trader")
+
+        async def play(position: int) -> None:
+            await asyncio.to_thread(system.sandbox, "POST", "/sandbox/replay", {"until": position})
+
+        async def holds() -> bool:
+            await play(0)
+            return bool(system.get("/health/live"))
+
+        await eventually("exchange and API", holds)
+        connection = await asyncpg.connect(system.database_url)
+        system.start("feed")
+
+        async def listed() -> bool:
+            return bool(await connection.fetchval("SELECT count(*) FROM instruments"))
+
+        await eventually("the market", listed)
+        user = Somebody(system, "ada")
+        user.ask("POST", "/bots", {**described, "status": "ACTIVE"})
+        messages = system.sandbox("GET", "/sandbox/stats")["messages"]
+
+        async def taken_in() -> bool:
+            seen = await connection.fetchval("SELECT seen FROM bots")
+            newest = await connection.fetchval("SELECT max(trade_id) FROM trades")
+            told = await asyncio.to_thread(system.sandbox, "GET", "/sandbox/stats")
+            return bool(newest and seen == newest == told["last_trade_id"]["BTCUSDT"])
+
+        for share in (2, 3, 4):
+            await play(messages * share // 4)
+            await asyncio.sleep(0.2)
+            system.restart("trader")
+            await eventually(f"{share} quarters of the recording", taken_in)
+        rows = await connection.fetch(
+            "SELECT side, price, quantity, fee, realized_pnl FROM fills ORDER BY id"
+        )
+        await check_books(connection)
+        assert len(rows) > 4
+        file = tmp_path / "bot.json"
+        file.write_text(json.dumps(described))
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "openoutcry", "backtest", "--bot", str(file), "--json"],
+            env=system.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        told = json.loads(done.stdout)["fills"]
+        numbers = ("price", "quantity", "fee", "realized_pnl")
+        paper = [(row["side"], *(row[name] for name in numbers)) for row in rows]
+        tested = [(fill["side"], *(Decimal(fill[name]) for name in numbers)) for fill in told]
+        assert tested == paper
+        await connection.close()
