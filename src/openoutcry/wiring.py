@@ -249,7 +249,7 @@ async def _trader(settings: Settings, stop: asyncio.Event) -> None:
             TraderRules(settings.spread, settings.paper_fee),
             live=await _live_orders(settings, pool),
         )
-        connect = partial(dial, url, application_name="outcry publisher")
+        connect = partial(_connect, settings, "publisher")
         counter = TradeCounter(TradeCounts(valkey), Recounts(valkey), connect)
         publisher = Publisher(connect, UserHistory(valkey), counter)
         channels = (TRADER_WAKE, *map(trades_channel, settings.symbols))

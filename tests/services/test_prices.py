@@ -260,6 +260,36 @@ async def test_clearing_reaches_every_process_and_keeps_a_last_resort(valkey_url
         assert price(view) in {"101", "102"}
 
 
+async def test_a_clear_counts_for_what_was_read_before_it(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shared snapshot that was on its way when everything was cleared does not come back."""
+    how = rules(**SLOW, pause=0.2)
+    script = Script()
+    async with instance(valkey_url, script, how) as one, instance(valkey_url, script, how) as two:
+        await asyncio.gather(one.view(), two.view())
+        read, reading, go_on = PriceBoard.read, asyncio.Event(), asyncio.Event()
+
+        async def slow(board: PriceBoard) -> SharedPrices | None:
+            found = await read(board)
+            reading.set()
+            await go_on.wait()
+            return found
+
+        monkeypatch.setattr(PriceBoard, "read", slow)
+        taking = asyncio.create_task(two._take_shared())
+        await reading.wait()
+        await one.clear()
+
+        async def forgotten() -> bool:
+            return two.snapshot is None
+
+        await until(forgotten)
+        go_on.set()
+        await taking
+        assert two.snapshot is None
+
+
 async def test_without_valkey_each_process_goes_on_alone(valkey_url: str, alive: Engines) -> None:
     """Valkey's outage costs the sharing, not the prices; readers never wait for it."""
     script = Script()

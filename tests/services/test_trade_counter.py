@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from fillkit import Filler
 from openoutcry.adapters.postgres.outbox import Outbox
+from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.valkey.recounts import Recounts
 from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.user_history import UserHistory
@@ -40,7 +41,7 @@ class House(Struct):
 
     async def connect(self) -> Any:
         """Open another connection."""
-        return await asyncpg.connect(self.url)
+        return await dial(self.url, application_name="test")
 
     async def counted(self) -> dict[date, int]:
         """Return all that is counted."""
@@ -80,7 +81,7 @@ async def house(db: asyncpg.Connection, database_url: str, valkey: Redis) -> Asy
     counts, recounts, now = TradeCounts(valkey), Recounts(valkey), [1_000.0]
 
     async def connect() -> Any:
-        return await asyncpg.connect(database_url)
+        return await dial(database_url, application_name="test")
 
     counter = TradeCounter(counts, recounts, connect, clock=lambda: now[0])
     today = (await counts.read(1)).today

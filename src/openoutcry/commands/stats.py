@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from openoutcry import config, logs
 from openoutcry.adapters.postgres.fill_counts import FillSnapshot
+from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.valkey.client import connect as connect_valkey
 from openoutcry.adapters.valkey.recounts import Recounts
 from openoutcry.adapters.valkey.trade_counts import Counted, TradeCounts
@@ -135,7 +137,7 @@ async def _parts(settings: config.Settings) -> AsyncIterator[_Parts]:
             yield _Parts(
                 TradeCounts(valkey),
                 Recounts(valkey),
-                lambda: asyncpg.connect(found.database_url, timeout=10),
+                partial(dial, found.database_url, application_name="outcry stats"),
             )
         finally:
             await valkey.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -86,17 +86,14 @@ class Identities:
         for name in [name for name, (known, _) in self._known.items() if which(known)]:
             del self._known[name]
 
-    async def ended(self, known: Collection[Identity]) -> set[Identity]:
-        """Return which of these are no more: signed out, revoked, expired or their user disabled.
+    async def ended(self, sessions: set[str], keys: set[str]) -> set[str]:
+        """Return which of these sessions and keys are no more: signed out, revoked, expired, disabled.
 
-        For long connections: asked of the store, in two questions however many there are. Raises
+        For long connections: two questions to the store, however many there are. Raises
         StoreUnavailableError.
         """
-        sessions = {one.session for one in known if one.session}
-        keys = {one.key for one in known if one.key}
-        sessions -= await sessions_in_force(self._pool, sessions) if sessions else set()
-        keys -= await keys_in_force(self._pool, keys) if keys else set()
-        return {one for one in known if one.session in sessions or one.key in keys}
+        ended = sessions - await sessions_in_force(self._pool, sessions) if sessions else set()
+        return ended | (keys - await keys_in_force(self._pool, keys) if keys else set())
 
     async def _remember(self, name: bytes, credential: str) -> Identity:
         until = time.monotonic() + self._ttl  # counted from before the store was asked

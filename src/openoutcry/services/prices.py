@@ -105,6 +105,7 @@ class Prices:
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._last_resort: Snapshot | None = None
+        self._cleared = float("-inf")
         self._source: Source = "none"
         self._heard = float("-inf")
         self._failing = False
@@ -221,11 +222,12 @@ class Prices:
 
         The old one stays as a last resort: it is served, as stale, if no new one can be had.
         """
+        now = self._clock()
         try:
-            await self._board.clear(self._clock())
+            await self._board.clear(now)
         except StoreUnavailableError as error:
             log.warning("other processes keep their prices", reason=str(error))
-        self._forget()
+        self._forget(now)
 
     # --- the role's side --------------------------------------------------------------------------
 
@@ -272,8 +274,7 @@ class Prices:
 
     def _on_news(self, news: PriceNews) -> None:
         if news.what == "cleared":
-            if self._snapshot is not None and self._snapshot.time <= news.until:
-                self._forget()
+            self._forget(news.until)
         elif self._streaming(self._clock()):
             return
         elif news.what == "snapshot":
@@ -308,7 +309,9 @@ class Prices:
     async def _take_shared(self) -> None:
         with suppress(StoreUnavailableError):
             shared = await self._board.read()
-            if shared is not None and (self._snapshot is None or shared.time > self._snapshot.time):
+            # What was read before a clear and comes after it must not bring the old prices back.
+            known = self._cleared if self._snapshot is None else self._snapshot.time
+            if shared is not None and shared.time > known:
                 tickers = {ticker.symbol: ticker for ticker in shared.tickers}
                 self._adopt(Snapshot(tickers, shared.time, "rest"))
 
@@ -345,8 +348,12 @@ class Prices:
         self._failing = False
         self._tell()
 
-    def _forget(self) -> None:
-        self._last_resort = self._snapshot or self._last_resort
+    def _forget(self, until: float) -> None:
+        """Forget what was true at `until` or before; nothing as old is taken over again."""
+        self._cleared = max(self._cleared, until)
+        if self._snapshot is None or self._snapshot.time > until:
+            return
+        self._last_resort = self._snapshot
         self._snapshot = None
         self.served = 0
         self._failing = False

@@ -15,7 +15,7 @@ from openoutcry.core.trading.bands import Band, Scale
 from openoutcry.core.trading.events import BotAction, Fund, KillSwitch, LastTrade
 from openoutcry.core.trading.orders import TRANSITIONS, OrderEvent, TransitionError, move
 from openoutcry.trading import Bot, BotStatus, Limits, Order, OrderKind, OrderSide, OrderStatus
-from tradekit import CONTEXT, SECOND, D, account, act, bot_of, run, scalper, tape
+from tradekit import CONTEXT, SECOND, D, account, act, bot_of, one_by_one, run, scalper, tape
 
 ORDER = Order("oo-1-0", 1, "BTCUSDT", OrderSide.BUY, OrderKind.LIMIT, D(1), D(100), 0, 0,
               reserved=D(100))  # fmt: skip
@@ -141,6 +141,39 @@ def test_a_forced_close_that_comes_too_late_leaves_a_debt() -> None:
     assert "still owes" in again.logs[-1].message
 
 
+def test_a_leveraged_order_pays_with_what_it_has_reserved() -> None:
+    """Its thirds do not come out even; in parts, at its own price, the last digit still fits."""
+    bot = structs.replace(scalper(quantity="0.1"), leverage=D(3))
+    no_spread = structs.replace(CONTEXT, spread=D(0))
+    need = share_up(D(10), D(3)) + D("0.01")
+    parts = tape("100", ("100", "0.01"), ("100", "0.01"), ("100", "0.08"))
+    done = run(account(bot, usdt=f"{need:f}"), parts, context=no_spread)
+    assert [f.quantity for f in done.fills] == [D("0.01"), D("0.01"), D("0.08")]
+    assert done.account.balances["USDT"].free >= 0
+    assert done.account.balances["USDT"].locked == 0
+    short = run(account(bot, usdt=f"{need - D('1E-12'):f}"), tape("100"), context=no_spread)
+    assert not short.orders
+
+
+def test_a_loan_is_repaid_after_the_fee() -> None:
+    """With nothing else in the account, the fee of a sale that does not cover the loan is paid."""
+    bot = structs.replace(scalper(quantity="1"), leverage=D(5))
+    money = D(20) + D("0.1")
+    no_spread = structs.replace(CONTEXT, spread=D(0))
+    done = run(account(bot, usdt=f"{money:f}"), tape("100", "100", "70", "70"), context=no_spread)
+    assert done.account.balances["USDT"].free == 0
+    assert done.account.bots[1].position.loan == 80 - (70 - D("0.07"))
+
+
+def test_a_bot_that_stops_within_a_batch_has_seen_it_so_far() -> None:
+    """The trade that ended it is the last that it has seen, in whatever batches the tape comes."""
+    trades = tape("99", "99", "111", "105", "105")
+    whole = run(account(scalper(infinite_loop=False)), trades)
+    assert whole.account.bots[1].seen == 3
+    each = run(account(scalper(infinite_loop=False)), *one_by_one(trades))
+    assert each.account == whole.account
+
+
 def test_a_market_order_that_cannot_pay_is_cancelled() -> None:
     """The price jumped by more than what is held back for that: no debt, no negative balance."""
     bot = bot_of(strategy="dca", amount="100", every="1h")
@@ -210,13 +243,19 @@ def test_shares_are_rounded_the_way_they_say(amount: Decimal, divisor: Decimal) 
 
 
 @given(
-    st.integers(1, 10**7),
-    st.decimals(min_value="0.01", max_value=10**5, places=4),
+    st.integers(100, 10**7),
+    st.integers(-2, 2),
+    st.sampled_from(["0", "1E-9", "-1E-9", "0.003"]),
+    st.sampled_from([-1, 0, 1]),
     st.sampled_from(["0", "0.001", "0.0123"]),
 )
-def test_scaled_bounds_are_exact(scaled: int, limit: Decimal, spread: str) -> None:
-    """Whether a trade price is within a band is the same in integers as in decimals."""
+def test_scaled_bounds_are_exact(
+    scaled: int, ticks: int, more: str, side: int, spread: str
+) -> None:
+    """Whether a trade price is within a band is the same in integers as in decimals, at its edges."""
     scale = Scale(2, D(spread))
+    with exact():
+        limit = Decimal(scaled + ticks) / 100 * (1 + side * D(spread)) + D(more)
     with exact():
         price = Decimal(scaled) / 100
         ask, bid = price * (1 + D(spread)), price * (1 - D(spread))

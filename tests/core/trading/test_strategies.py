@@ -32,6 +32,16 @@ def test_a_grid_buys_down_and_sells_up() -> None:
     assert sorted(o.price or 0 for o in higher.account.orders.values()) == [90, 95, 100, 105]
 
 
+def test_a_grid_adds_levels_as_the_price_rises_above_them() -> None:
+    """What is above the price when it starts is not bought on the way up, but waits below it then."""
+    bot = bot_of(strategy="grid", lower="90", upper="110", levels=5, quantity="1")
+    low = run(account(bot), tape("92"))
+    assert [o.price for o in low.orders] == [90]
+    higher = run(low.account, tape("94", "96", "99", first=2))
+    assert [o.price for o in higher.orders] == [95]
+    assert not higher.fills
+
+
 def test_a_grid_offers_what_it_already_holds() -> None:
     """Stopped and started, it does not forget its purchases: they go to the highest levels."""
     bot = bot_of(strategy="grid", lower="90", upper="110", levels=5, quantity="1")

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.core.user_messages import Position
 from openoutcry.web.hub import protocol
 from openoutcry.web.hub.channels import Channel
 from openoutcry.web.hub.protocol import (
+    Auth,
     Command,
     Ping,
     Refusal,
@@ -22,6 +24,7 @@ from openoutcry.web.hub.protocol import (
 
 SYMBOLS = ("BTCUSDT",)
 PRICE = Channel("price", "BTCUSDT")
+USER = Channel("user")
 NOW = "2026-01-01T00:00:00.000Z"
 
 
@@ -34,6 +37,15 @@ NOW = "2026-01-01T00:00:00.000Z"
         ('{"type":"subscribe","channel":"price:BTCUSDT","id":7}', Subscribe(PRICE, 7)),
         ('{"type":"unsubscribe","channel":"price:BTCUSDT"}', Unsubscribe(PRICE)),
         ('{"type":"subscribe","channel":"price:BTCUSDT","more":[]}', Subscribe(PRICE)),
+        ('{"type":"subscribe","channel":"price:BTCUSDT","offset":-1}', Subscribe(PRICE)),
+        ('{"type":"auth","token":"t","id":1}', Auth("t", 1)),
+        ('{"type":"subscribe","channel":"user"}', Subscribe(USER)),
+        ('{"type":"subscribe","channel":"stats:trades"}', Subscribe(Channel("stats:trades"))),
+        (
+            '{"type":"subscribe","channel":"user","offset":0,"epoch":"e","id":2}',
+            Subscribe(USER, 2, Position(0, "e")),
+        ),
+        ('{"type":"unsubscribe","channel":"user","offset":7}', Unsubscribe(USER)),
     ],
 )
 def test_commands(text: str, command: Command) -> None:
@@ -59,6 +71,11 @@ def test_commands(text: str, command: Command) -> None:
         (b'{"type":"subscribe"}', "bad_message"),
         (b'{"type":"subscribe","channel":7}', "bad_message"),
         (b'{"type":"hello"}', "unknown_type"),
+        (b'{"type":"auth"}', "bad_message"),
+        (b'{"type":"auth","token":""}', "bad_message"),
+        (b'{"type":"auth","token":7}', "bad_message"),
+        (b'{"type":"subscribe","channel":"user","offset":1}', "bad_message"),
+        (b'{"type":"subscribe","channel":"user:1"}', "unknown_channel"),
         (b'{"type":"subscribe","channel":"prices"}', "unknown_channel"),
         (b'{"type":"subscribe","channel":"price:X"}', "unknown_symbol"),
         (b'{"type":"unsubscribe","channel":"candle:BTCUSDT:7m"}', "unknown_interval"),
@@ -116,6 +133,22 @@ def test_answers() -> None:
         == b'{"type":"unsubscribed","channel":"price:BTCUSDT",'
         b'"timestamp":"2026-01-01T00:00:00.000Z"}'
     )
+    at = Position(41, "e")
+    assert (
+        protocol.resumed(Subscribe(USER, 7), at, NOW)
+        == b'{"type":"subscribed","channel":"user","id":7,"recovered":true,"offset":41,"epoch":"e",'
+        b'"timestamp":"2026-01-01T00:00:00.000Z"}'
+    )
+    assert (
+        protocol.renewed(None, at, b"{}", NOW)
+        == b'{"type":"subscribed","channel":"user","recovered":false,"offset":41,"epoch":"e",'
+        b'"data":{},"timestamp":"2026-01-01T00:00:00.000Z"}'
+    )
+    assert (
+        protocol.authenticated(1, (5, "ada", "user"), None, NOW)
+        == b'{"type":"authenticated","data":{"user_id":5,"name":"ada","role":"user",'
+        b'"expires_at":null},"timestamp":"2026-01-01T00:00:00.000Z","id":1}'
+    )
     assert protocol.pong(Ping("x"), NOW) == (
         b'{"type":"pong","id":"x","timestamp":"2026-01-01T00:00:00.000Z"}'
     )
@@ -126,6 +159,22 @@ def test_answers() -> None:
     assert protocol.connected_plain("OpenOutcry", ["BTCUSDT", "ETHUSDT"]) == (
         b'{"type":"connection","message":"Connected to OpenOutcry","assets":["BTCUSDT","ETHUSDT"]}'
     )
+
+
+def test_who_may_have_what() -> None:
+    """What is private needs a sign-in; market data only where it is not public."""
+    private, price = Subscribe(USER, 3), Subscribe(PRICE)
+    refused = protocol.may_not(private, signed_in=False, public=True)
+    assert refused is not None
+    assert (refused.code, refused.channel, refused.id) == ("unauthorized", "user", 3)
+    assert protocol.may_not(price, signed_in=False, public=True) is None
+    assert protocol.may_not(price, signed_in=False, public=False) is not None
+    assert protocol.may_not(private, signed_in=True, public=False) is None
+
+
+def test_a_token_is_not_shown() -> None:
+    """What a client has shown does not get into a log by way of the command."""
+    assert "secret" not in repr(parse(b'{"type":"auth","token":"secret"}', SYMBOLS))
 
 
 @given(

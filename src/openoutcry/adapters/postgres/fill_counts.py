@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 import asyncpg
 
 from openoutcry.adapters.postgres.times import to_us
+from openoutcry.core.intervals import DAY
 from openoutcry.core.user_messages import FILL, fill_day
 
 _FIX: Final = "SELECT pg_current_snapshot()"
-_FILLS: Final = "SELECT count(*) FROM fills WHERE time >= $1 AND time < $2"
-_PENDING: Final = "SELECT data, time FROM outbox WHERE published_at IS NULL AND type = $1"
+# Times as numbers (µs), so that it does not matter what the connection makes of timestamps.
+_FILLS: Final = """
+SELECT count(*) FROM fills
+WHERE time >= 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
+  AND time < 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
+"""
+_PENDING: Final = """
+SELECT data, (extract(epoch FROM time) * 1000000)::bigint AS time FROM outbox
+WHERE published_at IS NULL AND type = $1
+"""
+# A day of a busy platform takes a while; nobody waits for it.
+_PATIENCE: Final = 300.0
 _AT_ONCE: Final = 1000
 
 
@@ -44,12 +55,14 @@ class FillSnapshot:
         """
         waiting: Counter[date] = Counter()
         async for row in self._connection.cursor(_PENDING, FILL, prefetch=_AT_ONCE):
-            waiting[fill_day(row["data"], to_us(row["time"]))] += 1
+            waiting[fill_day(row["data"], row["time"])] += 1
         counts = {}
         for done, day in enumerate(days, start=1):
-            start = datetime.combine(day, time(), UTC)
-            stored = await self._connection.fetchval(_FILLS, start, start + timedelta(days=1))
-            counts[day] = int(stored) - waiting[day]
+            start = to_us(datetime.combine(day, time(), UTC))
+            stored: int = await self._connection.fetchval(
+                _FILLS, start, start + DAY, timeout=_PATIENCE
+            )
+            counts[day] = stored - waiting[day]
             tell(done)
         return counts
 

@@ -14,7 +14,8 @@ MOST_AT_ONCE: Final = 256
 """Clients in one script: it keeps Valkey from others for about a millisecond."""
 
 # A log is a list: how many permits count; then pairs of how many and when (µs), the newest first.
-# ARGV: most, window in µs, and how many each of KEYS wants. Valkey's clock is the only one that counts.
+# ARGV: most, window in µs, and how many each of KEYS wants (nothing: one each). Valkey's clock is the
+# only one that counts.
 # Returns the time, and for each key what was granted, what is left and when the oldest comes back.
 _TAKE: Final = """
 local most, window = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -25,7 +26,7 @@ local over = now - window
 local expiry = string.format('%.0f', math.ceil(window / 1000) + 1000)
 local answer = {now}
 for i, key in ipairs(KEYS) do
-    local wanted = tonumber(ARGV[i + 2])
+    local wanted = tonumber(ARGV[i + 2] or '1')
     local total = tonumber(redis.call('LINDEX', key, 0) or '0')
     local before, oldest = total, nil
     if total > 0 then
@@ -75,7 +76,10 @@ class SharedLogs:
 
     async def take_at(self, wanted: Sequence[tuple[str, int]]) -> tuple[int, dict[str, Taken]]:
         """Do the same in one script, and return Valkey's time (µs) as well."""
-        clients, numbers = zip(*wanted, strict=True)
+        clients = [client for client, _ in wanted]
+        numbers = [number for _, number in wanted]
+        if max(numbers) == 1:
+            numbers = []
         answer: Any = await self._script(
             keys=[public_log_key(client) for client in clients],
             args=[self.rule.most, self.rule.window, *numbers],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -28,8 +28,8 @@ class Access(Protocol):
     async def of(self, credential: str) -> Identity:
         """Return who shows this."""
 
-    async def ended(self, known: Collection[Identity]) -> set[Identity]:
-        """Return which of these are no more: signed out, revoked or disabled."""
+    async def ended(self, sessions: set[str], keys: set[str]) -> set[str]:
+        """Return which of these sessions and keys are no more: signed out, revoked or disabled."""
 
 
 class Badge:
@@ -91,10 +91,13 @@ class Guard:
 
     async def _check(self) -> None:
         try:
-            known = {badge.identity for badge in self._badges if badge.identity}
-            ended = await self._access.ended(known)
-            for badge in [one for one in self._badges if one.identity in ended]:
-                badge.close(CloseCode.INVALID_TOKEN)
+            known = [badge.identity for badge in self._badges if badge.identity]
+            sessions = {one.session for one in known if one.session}
+            keys = {one.key for one in known if one.key}
+            ended = await self._access.ended(sessions, keys)
+            for badge in tuple(self._badges) if ended else ():
+                if badge.identity and (badge.identity.session or badge.identity.key) in ended:
+                    badge.close(CloseCode.INVALID_TOKEN)
         except StoreUnavailableError as error:
             log.warning("hub.no_check", error=str(error))
         finally:

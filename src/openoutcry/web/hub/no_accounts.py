@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from openoutcry.adapters.postgres.private_reader import Snapshot
 from openoutcry.adapters.valkey.user_history import Message
 from openoutcry.core.user_messages import Position
@@ -21,9 +19,9 @@ class NoAccounts:
         del credential
         raise StoreUnavailableError(_WHY)
 
-    async def ended(self, known: Collection[Identity]) -> set[Identity]:
+    async def ended(self, sessions: set[str], keys: set[str]) -> set[str]:
         """Return nobody."""
-        del known
+        del sessions, keys
         return set()
 
     async def last(self, user_id: int) -> Position | None:
