@@ -315,8 +315,8 @@ class Trader:
         self.stats.folds += 1
         try:
             changes = one.feed(trades, self._today())
-        except Exception:  # noqa: BLE001 - one account's fault must not stop the others
-            self._set_aside(user, trades.symbol)
+        except Exception as error:  # noqa: BLE001 - one account's fault must not stop the others
+            self._set_aside(user, trades.symbol, error)
             return
         if changes is None:
             return
@@ -332,9 +332,9 @@ class Trader:
         self.stats.fills += len(changes.fills)
         await self._wake_publisher()
 
-    def _set_aside(self, user: int, symbol: str) -> None:
+    def _set_aside(self, user: int, symbol: str, error: Exception) -> None:
         self.stats.faults += 1
-        log.error("an account cannot be folded", user_id=user, symbol=symbol, exc_info=True)
+        log.error("an account cannot be folded", user_id=user, symbol=symbol, exc_info=error)
         self._aside[user] = time.monotonic() + _ASIDE_SECONDS
         self._forget([user])
 
@@ -371,8 +371,8 @@ class Trader:
         last = {} if price is None else {order.symbol: LastTrade(0, price)}
         try:
             changes = fold(one.account, report, structs.replace(self._context, last=last))
-        except Exception:  # noqa: BLE001 - as above
-            self._set_aside(user, order.symbol)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._set_aside(user, order.symbol, error)
             return True
         if not changes.must_be_stored:
             return True
