@@ -28,7 +28,7 @@ from examples.kit import free_ports
 from openoutcry.config import load
 
 KILLS = int(os.environ.get("OUTCRY_TEST_LIVE_KILLS", "8"))
-BOTS = 8
+BOTS = int(os.environ.get("OUTCRY_TEST_LIVE_BOTS", "8"))
 KEY = {"exchange": "binance", "name": "sandbox", "api_key": "sandbox", "secret": "sandbox"}
 TICK = Decimal("0.01")
 
