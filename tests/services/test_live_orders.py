@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
+from openoutcry.adapters.ccxt_exchange import KeyRefusedError
 from openoutcry.core.trading.engine import fold
 from openoutcry.core.trading.events import PlaceOrder, Report, ReportStatus
 from openoutcry.core.trading.live import Execution, Standing
@@ -184,6 +185,17 @@ async def test_a_refusal_fails_the_order_with_the_exchanges_words(fake: Fake) ->
     await trader.until(lambda: trader.order is None)
     assert trader.reports[-1].status is ReportStatus.REJECTED
     assert trader.reports[-1].reason == "Account has insufficient balance for requested action."
+    await trader.live.close()
+
+
+async def test_a_key_that_is_refused_fails_the_order(fake: Fake) -> None:
+    """Nobody can be asked whether it is there; but a refused key has done nothing."""
+    fake.refusal = KeyRefusedError("Invalid API-key, IP, or permissions for action.")
+    trader = Trader(fake)
+    trader.decide()
+    await trader.until(lambda: trader.order is None)
+    assert "refuses the key" in (trader.reports[-1].reason or "")
+    assert fake.lookups == 0
     await trader.live.close()
 
 
