@@ -88,7 +88,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Fee of a fill on paper, as a share of what it is worth."""
 
     live_trading: bool = False
-    """Whether bots may trade with real money, through ccxt (`openoutcry[live]`); see live_trading.md."""
+    """Whether bots may trade with real money, through ccxt; read docs/live_trading.md first."""
     live_url: str = ""
     """REST address of the exchange for orders; empty: its own, or the sandbox's."""
     live_stale_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0

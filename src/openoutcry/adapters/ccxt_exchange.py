@@ -43,6 +43,10 @@ class KeyRefusedError(VenueError):
     """The exchange does not accept the key, or not for this."""
 
 
+class ClockError(VenueUnavailableError):
+    """The exchange says that our clock is not its own: open it again, which compares them anew."""
+
+
 def has_ccxt() -> bool:
     """Return whether ccxt is installed."""
     return find_spec("ccxt") is not None
@@ -178,6 +182,8 @@ class CcxtExchange:
             raise UnknownOrderError(reason(error, self._exchange.id)) from None
         except errors.AuthenticationError as error:
             raise KeyRefusedError(reason(error, self._exchange.id)) from None
+        except errors.InvalidNonce as error:
+            raise ClockError(reason(error, self._exchange.id)) from None
         except (errors.RateLimitExceeded, errors.DDoSProtection):
             text = f"{self._exchange.id} says that we ask too often."
             raise RateLimitedError(text, self._retry_after()) from None

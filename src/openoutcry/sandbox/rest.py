@@ -97,7 +97,7 @@ class Rest:
         params |= dict(parse_qsl(content))
         if not signed and method != "GET":
             return _no_page()
-        self.calls[path] += 1
+        self.calls[path if method == "GET" else f"{method} {path}"] += 1
         now = self._clock()
         faults = self._faults.rest(params.get("symbol", ""), now, path, method)
         if (stopped := await _held_up(faults, now)) is not None:

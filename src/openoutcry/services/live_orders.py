@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
+from openoutcry.adapters.ccxt_exchange import ClockError, KeyRefusedError
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.trading.events import PAPER, Report, ReportStatus
 from openoutcry.core.trading.live import Execution, Standing, is_ours, reports_of, venue_id
@@ -228,8 +229,8 @@ class _Line:
             except OutcryError as error:
                 pause = backoff.next()
                 self._tell(error, pause)
-                if not error.retry:  # such as a key that is refused: another may be there by now
-                    await self._shut()
+                if not error.retry or isinstance(error, ClockError):
+                    await self._shut()  # there may be another key by now, or another time
             except Exception:  # noqa: BLE001 - a fault in one line must not end the others
                 pause = backoff.next()
                 _log.exception("live orders cannot be looked after", user_id=self._user)
@@ -319,6 +320,9 @@ class _Line:
         except VenueUnavailableError:
             self._desk.stats.unknown += 1
             raise
+        except KeyRefusedError as error:
+            await self._refuse(order, f"{self._name} refuses the key: {error}")
+            return
         except VenueError as error:
             # Refused: for good, unless it is because the exchange has it already.
             found = await exchange.find(self._called(order), market)

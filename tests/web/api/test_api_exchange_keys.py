@@ -14,6 +14,7 @@ from openoutcry.core.sealing import SealError
 from openoutcry.model import Scope
 from openoutcry.services.accounts import secret_of
 from openoutcry.services.exchange_keys import ExchangeKeys
+from tradingkit import create, list_market, open_user
 
 PATH = "/api/v1/exchange-keys"
 KEY, SECRET = "AKEYofTheEXCHANGE1234567890", "sEcReT/of+the=EXCHANGE"
@@ -129,3 +130,19 @@ async def test_two_keys_alike_are_not_alike_in_the_store(
         assert made.status_code == 201
     one, two = await store.fetch("SELECT sealed FROM exchange_keys")
     assert one["sealed"][13:] != two["sealed"][13:]
+
+
+async def test_a_key_stays_while_it_is_needed(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
+    """Without it nobody could cancel the orders of a bot at work, or hear of them."""
+    user = await open_user(store)
+    await list_market(store)
+    headers = await sign_in(api)
+    number = (await api.post(PATH, json=BODY, headers=headers)).json()["id"]
+    await create(store, user)
+    assert (await api.get(PATH, headers=headers)).status_code == 200
+    await store.execute("UPDATE bots SET exchange = 'binance'")
+    answer = await api.delete(f"{PATH}/{number}", headers=headers)
+    assert answer.status_code == 409
+    assert "stop them first" in answer.json()["message"]
+    await store.execute("UPDATE bots SET status = 'STOPPED'")
+    assert (await api.delete(f"{PATH}/{number}", headers=headers)).status_code == 200

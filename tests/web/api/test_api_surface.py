@@ -176,6 +176,7 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         "/api/v1/orders/{client_order_id}/cancel",
         *(f"/api/v1/analytics/{name}" for name in ("summary", "bots", "pnl")),
         *("/api/v1/portfolio", "/api/v1/portfolio/funds"),
+        *("/api/v1/exchange-keys", "/api/v1/exchange-keys/{key_id}"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():

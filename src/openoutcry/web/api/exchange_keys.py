@@ -18,8 +18,9 @@ from openoutcry.web.api.access import SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
 from openoutcry.web.api.pages import number_of
-from openoutcry.web.api.trading import CLASH, NO_STORE, NONE, TAGS, Asked, answers
+from openoutcry.web.api.trading import CLASH, NO_STORE, NONE, Asked, answers
 
+_TAGS: Final = ["accounts"]
 _NO_SUCH: Final = "There is no such key; GET /api/v1/exchange-keys lists yours."
 
 
@@ -65,7 +66,7 @@ def exchange_key_routes(keys: ExchangeKeys) -> Sequence[HTTPRouteHandler]:
         "/api/v1/exchange-keys",
         summary="One's keys of exchanges",
         description="Without the keys: only their ends, to tell them apart.",
-        tags=TAGS,
+        tags=_TAGS,
         response_headers=NO_STORE,
         responses=answers(ExchangeKeysBody),
     )
@@ -79,7 +80,7 @@ def exchange_key_routes(keys: ExchangeKeys) -> Sequence[HTTPRouteHandler]:
             "It is encrypted, and never shown again. Make it at the exchange for this alone: allowed to"
             " trade, not to withdraw, and only from this machine's address. One for each exchange."
         ),
-        tags=TAGS,
+        tags=_TAGS,
         response_headers=NO_STORE,
         responses={409: CLASH},
         operation_class=takes(NewExchangeKeyBody),
@@ -94,7 +95,7 @@ def exchange_key_routes(keys: ExchangeKeys) -> Sequence[HTTPRouteHandler]:
         "/api/v1/exchange-keys/{key_id:str}",
         summary="Remove a key of an exchange",
         description="Not while bots are at work at that exchange, or have orders there.",
-        tags=TAGS,
+        tags=_TAGS,
         status_code=200,
         response_headers=NO_STORE,
         responses=answers(RemovedKeyBody) | {404: NONE, 409: CLASH},
