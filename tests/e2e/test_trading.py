@@ -9,10 +9,11 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import asyncpg
 import pytest
@@ -135,9 +136,11 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     """
     users = [Somebody(system, name) for name in USERS]
     symbols = ("BTCUSDT", "ETHUSDT")
+    bots = []
     for number in range(BOTS):
         user = users[number % len(users)]
-        user.ask("POST", "/bots", scalper(system, symbols[number // len(users) % 2], number % 40))
+        described = scalper(system, symbols[number // len(users) % 2], number % 40)
+        bots.append((user, user.ask("POST", "/bots", described)["id"], number))
     system.start("trader2")
     ears = [Ear(system.hub_url, SignIn(system.url, name, PASSWORD)) for name in USERS]
     listening = [asyncio.create_task(ear.listen()) for ear in ears]
@@ -146,6 +149,7 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     order = ["trader", "hub", "trader2", "valkey", "trader", "postgres", "trader2", "api"]
     before = -1
     while order or time.monotonic() < end:
+        await aim(system, draw.sample(bots, len(bots) // 9), symbols)
         before = await more_fills(system, before)
         await asyncio.sleep(draw.uniform(0.2, 2.0))
         await wreck(system, order.pop(0) if order else draw.choice(VICTIMS))
@@ -184,6 +188,22 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
 
     await eventually("the counter is right", counted, 120)
     await connection.close()
+
+
+async def aim(
+    system: System, some: list[tuple[Somebody, int, int]], symbols: Sequence[str]
+) -> None:
+    """Let some bots follow the market, which leaves behind who does not; what is away is tried later."""
+    for user, bot, number in some:
+        symbol = symbols[number // len(USERS) % 2]
+        try:
+            described = await asyncio.to_thread(scalper, system, symbol, number % 40)
+            prices = {name: described[name] for name in ("buy_price", "sell_price")}
+            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", prices)
+        except HTTPError as error:
+            assert error.code == 503, error.read()
+        except OSError:
+            continue
 
 
 async def more_fills(system: System, least: int) -> int:
