@@ -201,7 +201,8 @@ async def aim(
             prices = {name: described[name] for name in ("buy_price", "sell_price")}
             await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", prices)
         except HTTPError as error:
-            assert error.code == 503, error.read()
+            if error.code != 503:
+                raise
         except OSError:
             continue
 
