@@ -193,13 +193,20 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
 async def aim(
     system: System, some: list[tuple[Somebody, int, int]], symbols: Sequence[str]
 ) -> None:
-    """Let some bots follow the market, which leaves behind who does not; what is away is tried later."""
-    for user, bot, number in some:
+    """Let some bots trade at once: every other one buys what it has not, the rest sell what they have.
+
+    The market would leave them all behind sooner or later. What is away is left for later.
+    """
+    for turn, (user, bot, number) in enumerate(some):
         symbol = symbols[number // len(USERS) % 2]
         try:
             described = await asyncio.to_thread(scalper, system, symbol, number % 40)
-            prices = {name: described[name] for name in ("buy_price", "sell_price")}
-            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", prices)
+            prices = {name: Decimal(described[name]) for name in ("buy_price", "sell_price")}
+            if turn % 2:
+                lower = 3 * (prices["sell_price"] - prices["buy_price"])
+                prices = {name: price - lower for name, price in prices.items()}
+            edit = {name: str(price) for name, price in prices.items()}
+            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", edit)
         except HTTPError as error:
             if error.code != 503:
                 raise
