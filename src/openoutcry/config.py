@@ -55,7 +55,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
     public_market_data: bool = True
-    """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
+    """Whether everybody may have prices, candles and trades, from REST and hub; false: users only."""
 
     public_origins: list[str] = field(default_factory=list)
     """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
