@@ -18,8 +18,11 @@ from redis.asyncio import Redis
 from accounts import make_key, make_user, sign_in
 from fixtures_api import client_of
 from market import add_instrument
+from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.config import Settings
-from openoutcry.core.prices import parse_coins
+from openoutcry.core.tickers import Ticker
+from openoutcry.services.price_asker import PriceRules
+from openoutcry.services.prices import Prices
 from openoutcry.web.api.app import create_app
 from openoutcry.web.api.hot import serve_hot
 
@@ -235,11 +238,34 @@ async def test_wrong_keys_are_limited_in_the_shape_of_binance(
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_prices_that_are_ready_are_locked_too(locked: httpx.AsyncClient, api: Any) -> None:
-    """The list of coins is not answered in front of the lock, as it is while it is public."""
-    assert (await locked.get("/api/prices/aggregated")).status_code == 401
-    assert (await api.get("/api/prices/aggregated")).status_code in {200, 503}
-    assert parse_coins(Settings().price_symbols)
+class Upstream:
+    """A venue with one market."""
+
+    asked = 0
+
+    async def tickers(self) -> list[Ticker]:
+        """Return its ticker."""
+        return [Ticker("BTCUSDT", "2", "1", "3", "1", "5", "10", 5_000)]
+
+
+@pytest.mark.parametrize("public", [True, False])
+async def test_prices_that_are_ready_are_locked_too(
+    store: asyncpg.Pool, valkey: Redis, *, public: bool
+) -> None:
+    """The list of coins, answered in front of the application while it is public, is not so then."""
+    settings = Settings(public_market_data=public, price_symbols=["BTCUSDT=Bitcoin"])
+    prices = Prices(Upstream(), PriceBoard(valkey), PriceRules(), ["BTCUSDT"])
+    app = create_app(store, valkey, settings, version="1", ttl=0, prices=prices)
+    await make_user(store)
+    async with client_of(app) as client:
+        session = await sign_in(client)
+        for _ in range(2):  # the second finds them ready
+            answer = await client.get("/api/prices/aggregated", headers=session)
+            assert answer.json()[0]["symbol"] == "BTCUSDT"
+            control = answer.headers["cache-control"]
+            assert ("s-maxage" in control, control == "private, no-cache") == (public, not public)
+        stranger = await client.get("/api/prices/aggregated")
+    assert stranger.status_code == (200 if public else 401)
 
 
 async def test_listed_pages_may_show_what_they_have(
