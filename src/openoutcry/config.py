@@ -167,6 +167,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Days to keep trades; 0 keeps them for good."""
     retention_1s_days: Annotated[int, Meta(ge=0)] = 30
     """Days to keep 1s candles; 0 keeps them for good."""
+    retention_logs_days: Annotated[int, Meta(ge=0)] = 90
+    """Days to keep the bots' activity log; 0 keeps it for good. Orders and fills always stay."""
+    retention_equity_days: Annotated[int, Meta(ge=0)] = 180
+    """Days to keep the samples of what accounts and bots are worth; 0 keeps them for good."""
 
     sandbox_host: str = "127.0.0.1"
     """Address that the sandbox exchange listens on."""
