@@ -140,12 +140,16 @@ async def _recorder(settings: Settings, stop: asyncio.Event) -> None:
             return any(recorder.stats.owned for recorder in recorders)
 
         keep = {"trades": settings.retention_trades_days, "candles_1s": settings.retention_1s_days}
+        rows = {
+            "activity_logs": settings.retention_logs_days,
+            "equity_points": settings.retention_equity_days,
+        }
         async with TaskGroup() as tasks:
             tasks.create_task(
                 report("recorder", partial(figures, recorders, announcer), valkey, stop)
             )
             tasks.create_task(announcer.run(stop))
-            tasks.create_task(maintain(connect, keep, stop))
+            tasks.create_task(maintain(connect, keep, stop, rows))
             tasks.create_task(Repair(connect, valkey, rest, shards).run(stop, active))
             if settings.backfill:
                 tasks.create_task(Backfill(connect, valkey, rest, shards).run(stop, active))

@@ -18,7 +18,7 @@ export type {
 export { ALONE, tabs, type Peers, type TabsOptions } from "./peers.ts";
 export {
   ApiError, getCandles, getJson, getMarkets, requestJson,
-  type ApiErrorKind, type Candle, type CandlePage, type CandleQuery, type JsonRequest, type RequestOptions,
+  type ApiErrorKind, type Candle, type CandlePage, type CandleQuery, type JsonRequest, type MarketOptions, type RequestOptions,
 } from "./rest.ts";
 export { judge, type Position as StreamPosition } from "./sequence.ts";
 export { connect, type Lease } from "./shared.ts";

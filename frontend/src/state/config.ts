@@ -16,6 +16,8 @@ export interface Config {
   readonly intervals: readonly string[];
   readonly hubUrl: string;
   readonly version: string;
+  /** False: prices, candles and trades are for whoever has signed in. */
+  readonly publicMarketData: boolean;
 }
 
 interface Answer {
@@ -24,6 +26,7 @@ interface Answer {
   readonly wsUrl?: string;
   readonly wsPort?: number;
   readonly version?: string;
+  readonly publicMarketData?: boolean;
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -37,6 +40,7 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     intervals: KNOWN_INTERVALS.filter((name) => answer.intervals?.includes(name) ?? true),
     hubUrl: hubUrl(answer.wsUrl ?? "", answer.wsPort ?? 8001, location),
     version: answer.version ?? "",
+    publicMarketData: answer.publicMarketData ?? true,
   };
 }
 
