@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from bisect import bisect_left
@@ -13,11 +14,29 @@ from typing import Any
 Row = dict[str, Any]
 
 DAY = 86_400_000
+RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
+KLINES = "candles/binance_spot_btcusdt_{}_20240808_20240809.csv.gz"
 
 
 def text(number: Decimal) -> str:
     """Return a number as Binance writes it."""
     return f"{number:.8f}"
+
+
+def recorded_trades(path: Path) -> list[Row]:
+    """Return the trades of a recording of one market, as Binance told them."""
+    with gzip.open(path) as lines:
+        messages = (json.loads(line)["m"] for line in lines)
+        return [m["data"] for m in messages if m.get("stream") == "btcusdt@trade"]
+
+
+def exchange_klines(path: Path) -> dict[int, dict[str, Decimal]]:
+    """Return the candles that the exchange itself gives for it, by their start (s)."""
+    with gzip.open(path, "rt") as file:
+        return {
+            int(row.pop("open_time_ms")) // 1000: {k: Decimal(v) for k, v in row.items()}
+            for row in csv.DictReader(file)
+        }
 
 
 def with_second_market(source: Path, target: Path) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from e2e.sandboxed import sandboxed
 from e2e.system import ALL_ROLES, System, eventually, fetch
-from examples.kit import free_ports
-from openoutcry.config import load
+from e2e.traders import PASSWORD
 
-PASSWORD = "correct horse battery"  # noqa: S105  (of this test's database)
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -31,20 +30,7 @@ questions with 200, and a start after its end is wrong without any schema to say
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """All roles, with an admin called ada and markets that are heard."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT", "ETHUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 20.0,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
+    settings = sandboxed("BTCUSDT", "ETHUSDT", sandbox_rate=20.0)
     async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)
 
