@@ -19,8 +19,8 @@ from openoutcry.core.breaker import State
 from openoutcry.core.keys import PRICES_LOCK, PRICES_SNAPSHOT, TICKERS, TICKERS_SNAPSHOT
 from openoutcry.engines import Engines
 from openoutcry.errors import ProtocolError, VenueUnavailableError
-from openoutcry.services import prices as module
 from openoutcry.services.price_asker import PriceRules
+from openoutcry.services.price_refresh import LEASE_SECONDS, POLL_SECONDS, take_shared
 from openoutcry.services.prices import Prices, PricesUnavailableError, View
 from sandbox.support import Sandbox, running
 from tape import until
@@ -276,7 +276,7 @@ async def test_a_clear_counts_for_what_was_read_before_it(
             return found
 
         monkeypatch.setattr(PriceBoard, "read", slow)
-        taking = asyncio.create_task(two._take_shared())
+        taking = asyncio.create_task(take_shared(two._shelf, two._board))
         await reading.wait()
         await one.clear()
 
@@ -448,5 +448,5 @@ async def test_the_shared_budget_is_not_overdrawn(valkey_url: str) -> None:
 
 def test_patience_fits_the_defaults() -> None:
     """A leader that dies is replaced well within the time that readers wait at most."""
-    replaced = module.LEASE_SECONDS + module.POLL_SECONDS
+    replaced = LEASE_SECONDS + POLL_SECONDS
     assert replaced < PriceRules().timeout / 2
