@@ -85,6 +85,11 @@ def drained(db: Any) -> Callable[[], Awaitable[bool]]:
     return none_left
 
 
+async def marked(db: Any) -> int:
+    """Return how many rows have been marked."""
+    return int(await db.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL"))
+
+
 async def told(valkey: Redis, user_id: int) -> list[Any]:
     """Return the user's history as JSON values."""
     found: Any = await valkey.xrange(user_history(user_id))
@@ -237,16 +242,19 @@ async def test_killed_again_and_again(
 
     working = asyncio.create_task(work())
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as other:
-        while True:
+
+        async def done() -> bool:
+            return working.done() and await drained(other)()
+
+        while not await done():
             process = await asyncio.create_subprocess_exec(
                 sys.executable, str(PROCESS), database_url, valkey_url, "7"
             )
-            await asyncio.sleep(random.uniform(0.5, 1.2))
-            done = working.done() and await drained(other)()
+            enough = await marked(other) + random.randint(1, 250)
+            while await marked(other) < enough and not await done():
+                await asyncio.sleep(random.uniform(0.0, 0.05))
             process.kill()
             await process.wait()
-            if done:
-                break
     await working
     for user in users:
         written = await db.fetchval("SELECT position FROM trading_accounts WHERE user_id=$1", user)

@@ -16,7 +16,7 @@ from e2e.system import System, eventually
 from .listeners import Heard, Place, listening
 
 FIRST = 1000
-STEP = 6000
+STEP = 2500
 TRADES = (
     *("python-binance.raw", "python-binance.trade"),
     *("connector.trade", "bare/ws", "bare/stream"),

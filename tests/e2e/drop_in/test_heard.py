@@ -87,7 +87,7 @@ def test_python_binance_hears_candles(scene: Scene) -> None:
     assert_klines(rows, scene.recorded.btc)
     for one in told:
         if one["x"]:
-            inside = [t for t in scene.recorded.btc.trades if one["t"] <= t["T"] <= one["T"]]
+            inside = scene.recorded.btc.between(one["t"], one["T"] + 1)
             assert (one["f"], one["L"]) == (inside[0]["t"], inside[-1]["t"])
 
 
