@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +17,7 @@ from openoutcry import engines as engines_module
 from openoutcry.adapters.postgres import migrate
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.engines import Engines
+from ports import free_ports
 
 pytest_plugins = ["fixtures_api"]
 
@@ -130,22 +129,14 @@ def test_data() -> Path:
     pytest.skip(f"no recordings in {' or '.join(map(str, places))}; set OUTCRY_TEST_DATA")
 
 
-@pytest.fixture
-def free_ports() -> Callable[[int], list[int]]:
+@pytest.fixture(name="free_ports")
+def _free_ports() -> Callable[[int], list[int]]:
     """A function that returns so many TCP ports of localhost that nobody listens on."""
-
-    def find(number: int) -> list[int]:
-        with ExitStack() as stack:
-            sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-            for each in sockets:
-                each.bind(("127.0.0.1", 0))
-            return [each.getsockname()[1] for each in sockets]
-
-    return find
+    return free_ports
 
 
 @pytest.fixture
-def free_port(free_ports: Callable[[int], list[int]]) -> int:
+def free_port() -> int:
     """A TCP port of localhost that nobody listens on."""
     return free_ports(1)[0]
 

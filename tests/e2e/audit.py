@@ -55,6 +55,17 @@ async def candle_differences(connection: asyncpg.Connection) -> list[Any]:
     return found
 
 
+async def settled(connection: asyncpg.Connection, symbols: list[str], until: int) -> bool:
+    """Whether every symbol has been heard past `until` (µs) and no gap before it is open."""
+    heard = await connection.fetchval(
+        "SELECT count(*) FROM watermarks WHERE heard_until > $1", from_us(until)
+    )
+    gaps = await connection.fetchval(
+        "SELECT count(*) FROM gaps WHERE state = 'suspected' AND from_time <= $1", from_us(until)
+    )
+    return bool(heard == len(symbols) and gaps == 0)
+
+
 async def assert_whole(
     connection: asyncpg.Connection, state_file: Path, symbols: list[str], seed: int, until: int
 ) -> int:

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.request import Request, urlopen
 
 from openoutcry import engines
@@ -19,6 +20,8 @@ from openoutcry.config import Settings, to_environment
 from openoutcry.engines import Engines
 
 ALL_ROLES = ("sandbox", "feed", "recorder", "hub", "api")
+
+T = TypeVar("T")
 
 
 class System:
@@ -110,6 +113,26 @@ class System:
     def sandbox(self, method: str, path: str, body: Any = None) -> Any:
         """Return the JSON of the sandbox exchange's REST or control port at `path`."""
         return fetch(f"http://127.0.0.1:{self._settings.sandbox_port}{path}", method, body)
+
+
+def wait(work: Callable[[], Awaitable[T]]) -> T:
+    """Run async work from a synchronous fixture or test."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work())
+    finally:
+        loop.close()
+
+
+@contextmanager
+def shared(settings: Settings, folder: Path) -> Iterator[System]:
+    """Run a system that several tests share; no role of it is started yet."""
+    system = System(settings, folder)
+    wait(system.__aenter__)
+    try:
+        yield system
+    finally:
+        wait(system.__aexit__)
 
 
 def fetch(url: str, method: str = "GET", body: Any = None, *, token: str | None = None) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +14,9 @@ import aiohttp
 import ccxt.pro
 import pytest
 
-from openoutcry.config import load
-
+from .recorded import KLINES, RECORDING, exchange_klines, recorded_trades
+from .sandboxed import replaying
 from .system import System, eventually
-from .test_recording import KLINES, RECORDING, exchange_klines, recorded_trades
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -26,28 +24,11 @@ STREAMS = ("trade", "aggTrade", "kline_1m", "kline_1s", "miniTicker")
 MINUTES = 2
 
 
-async def test_clients_of_the_hub_hear_the_recording(
-    test_data: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_clients_of_the_hub_hear_the_recording(test_data: Path, tmp_path: Path) -> None:
     """Every trade, aggregate, second and minute is the recording's; so is what ccxt parses."""
     trades = recorded_trades(test_data / RECORDING)
     by_id = {trade["t"]: trade for trade in trades}
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-            "sandbox_replay": str(test_data / RECORDING),
-            "sandbox_speed": "10",
-            "backfill": False,
-        },
-    )
+    settings = replaying(test_data / RECORDING, "BTCUSDT", sandbox_speed="10")
     heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
     minutes: dict[int, dict[str, Any]] = {}
     path = "/stream?streams=" + "/".join(f"btcusdt@{kind}" for kind in STREAMS)
@@ -55,11 +36,11 @@ async def test_clients_of_the_hub_hear_the_recording(
         system.start("sandbox", "recorder", "hub", "api")
 
         async def connect() -> aiohttp.ClientWebSocketResponse:
-            return await http.ws_connect(f"ws://127.0.0.1:{hub}{path}")
+            return await http.ws_connect(system.hub_url + path)
 
         client = await eventually("the hub listens", connect)
         system.start("feed")
-        parsed = asyncio.create_task(ccxt_trades(system, hub))
+        parsed = asyncio.create_task(ccxt_trades(system))
         async with asyncio.timeout(90):
             while len(minutes) < MINUTES or not parsed.done():
                 message = json.loads(await client.receive_str())
@@ -88,7 +69,7 @@ async def test_clients_of_the_hub_hear_the_recording(
     assert {mini["c"] for mini in heard["miniTicker"]} <= set(last.values())
 
 
-async def ccxt_trades(system: System, hub: int) -> list[dict[str, Any]]:
+async def ccxt_trades(system: System) -> list[dict[str, Any]]:
     """Return a hundred trades as ccxt.pro parses them, its REST calls answered by our API."""
 
     async def listed() -> bool:
@@ -100,7 +81,7 @@ async def ccxt_trades(system: System, hub: int) -> list[dict[str, Any]]:
     api["public"] = system.url + "/api/v3"
     api["fapiPublic"] = system.url + "/fapi/v1"
     api["dapiPublic"] = system.url + "/dapi/v1"
-    api["ws"]["spot"] = f"ws://127.0.0.1:{hub}/ws"
+    api["ws"]["spot"] = system.hub_url + "/ws"
     found: list[dict[str, Any]] = []
     try:
         while len(found) < 100:

@@ -9,35 +9,17 @@ from typing import Any
 
 import pytest
 
-from openoutcry.config import load
-
+from .recorded import KLINES, RECORDING, exchange_klines, recorded_trades
+from .sandboxed import replaying
 from .system import System, eventually
-from .test_recording import KLINES, RECORDING, exchange_klines, recorded_trades
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-async def test_a_replay_is_answered_as_it_was_recorded(
-    test_data: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_a_replay_is_answered_as_it_was_recorded(test_data: Path, tmp_path: Path) -> None:
     """Trades, aggregates, klines and tickers equal the recording, and the sandbox's own answers."""
     trades = recorded_trades(test_data / RECORDING)
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-            "sandbox_replay": str(test_data / RECORDING),
-            "sandbox_speed": "max",
-            "backfill": False,
-        },
-    )
+    settings = replaying(test_data / RECORDING, "BTCUSDT")
     async with System(settings, tmp_path) as system:
         system.start("sandbox", "feed", "recorder", "api")
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -26,16 +25,14 @@ from binance_sdk_spot.spot import Spot
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from e2e.system import ALL_ROLES, System, eventually, fetch
+from e2e.sandboxed import remembering
+from e2e.system import ALL_ROLES, System, eventually, fetch, shared, wait
 from openoutcry.adapters.postgres.times import from_us
-from openoutcry.config import load
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 PATIENCE = 40
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-
-T = TypeVar("T")
 
 
 class Place(Struct, frozen=True):
@@ -59,14 +56,6 @@ class Place(Struct, frozen=True):
         return list(row)
 
 
-def wait(work: Callable[[], Awaitable[T]]) -> T:
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work())
-    finally:
-        loop.close()
-
-
 class Running(Struct):
     """The whole system, and its two places that speak Binance's streams."""
 
@@ -78,47 +67,24 @@ class Running(Struct):
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A whole system, recording the sandbox exchange."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(4)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        api, hub, rest, ws = (each.getsockname()[1] for each in sockets)
     folder = tmp_path_factory.mktemp("system")
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": SYMBOLS,
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 60.0,
-            "sandbox_state": str(folder / "market.json"),
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-            "backfill": False,
-        },
-    )
-    system = System(settings, folder)
-    wait(system.__aenter__)
-    system.start(*ALL_ROLES)
-    exchange = f"http://127.0.0.1:{rest}"
-    found = Running(
-        system,
-        hub=Place(f"ws://127.0.0.1:{hub}", system.url, exchange),
-        sandbox=Place(f"ws://127.0.0.1:{ws}", exchange, exchange),
-    )
+    settings = remembering(folder, *SYMBOLS, sandbox_rate=60.0)
+    with shared(settings, folder) as system:
+        system.start(*ALL_ROLES)
+        exchange = settings.binance_rest_url
+        found = Running(
+            system,
+            hub=Place(system.hub_url, system.url, exchange),
+            sandbox=Place(settings.binance_ws_url, exchange, exchange),
+        )
 
-    async def ready() -> bool:
-        async with listening(found.hub, "/ws/btcusdt@trade") as client:
-            heard = json.loads(await client.receive_str(timeout=30))
-        return bool(heard and system.get("/api/v3/exchangeInfo")["symbols"])
+        async def ready() -> bool:
+            async with listening(found.hub, "/ws/btcusdt@trade") as client:
+                heard = json.loads(await client.receive_str(timeout=30))
+            return bool(heard and system.get("/api/v3/exchangeInfo")["symbols"])
 
-    try:
         wait(lambda: eventually("the hub tells trades, the API its markets", ready))
         yield found
-    finally:
-        wait(system.__aexit__)
 
 
 @pytest.fixture(params=["hub", "sandbox"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from openoutcry.adapters.postgres.times import from_us
-from openoutcry.config import Settings, load
-
-from .audit import assert_whole, candle_differences
+from .audit import assert_whole, candle_differences, settled
+from .sandboxed import remembering
 from .screen import Screen, chromium, screen
 from .system import ALL_ROLES, System, eventually
 
@@ -27,38 +24,6 @@ RATE = float(os.environ.get("OUTCRY_TEST_CHAOS_RATE", "5000"))
 PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "4"))
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
-
-
-def settings_for(ports: list[int], folder: Path, **more: object) -> Settings:
-    api, hub, rest, ws = ports
-    return load(
-        environ={},
-        overrides={
-            "symbols": SYMBOLS,
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": RATE,
-            "sandbox_state": str(folder / "market.json"),
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-            "backfill": False,
-            "weight_share": 1.0,
-            **more,
-        },
-    )
-
-
-async def settled(connection: asyncpg.Connection, until: int) -> bool:
-    """Whether every symbol has been heard past `until` and no gap before it is open."""
-    heard = await connection.fetchval(
-        "SELECT count(*) FROM watermarks WHERE heard_until > $1", from_us(until)
-    )
-    gaps = await connection.fetchval(
-        "SELECT count(*) FROM gaps WHERE state = 'suspected' AND from_time <= $1", from_us(until)
-    )
-    return bool(heard == len(SYMBOLS) and gaps == 0)
 
 
 async def assert_alive(shown: Screen) -> None:
@@ -73,14 +38,12 @@ async def assert_alive(shown: Screen) -> None:
     assert shown.errors == []
 
 
-async def test_kill_everything_in_turn(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_kill_everything_in_turn(tmp_path: Path) -> None:
     """Kill -9 of each role, restarts of both engines and cut sockets lose and double nothing.
 
     A page that is open all the while is live again at the end, without a reload.
     """
-    settings = settings_for(free_ports(4), tmp_path)
+    settings = remembering(tmp_path, *SYMBOLS, sandbox_rate=RATE, weight_share=1.0)
     async with System(settings, tmp_path) as system, AsyncExitStack() as stack:
         system.start(*ALL_ROLES)
         connection = await asyncpg.connect(system.database_url)
@@ -111,7 +74,7 @@ async def test_kill_everything_in_turn(
         connection = await asyncpg.connect(system.database_url)
 
         async def quiet() -> bool:
-            return await settled(connection, until)
+            return await settled(connection, SYMBOLS, until)
 
         await eventually("everything before now is recorded and repaired", quiet, 180)
         compared = await assert_whole(

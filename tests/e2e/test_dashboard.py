@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
+from .sandboxed import sandboxed
 from .screen import chromium, screen
 from .system import ALL_ROLES, System, eventually
-from .test_chaos import settings_for
 
 expect.set_options(timeout=30_000)
 
@@ -21,13 +20,11 @@ PICTURE = Path(__file__).parents[2] / "docs" / "dashboard.png"
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(240)]
 
 
-async def test_the_page_lives_and_heals(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_the_page_lives_and_heals(tmp_path: Path) -> None:
     """A full chart appears and moves, the timeframe switches, a dead hub is shown and comes back."""
     if chromium() is None:
         pytest.skip("needs chromium on PATH and the built dashboard")
-    settings = settings_for(free_ports(4), tmp_path, sandbox_rate=60, backfill=True)
+    settings = sandboxed("BTCUSDT", "ETHUSDT", "SOLUSDT", sandbox_rate=60, weight_share=1.0)
     async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)
 

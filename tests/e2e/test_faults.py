@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from .audit import assert_whole, candle_differences
+from .audit import assert_whole, candle_differences, settled
+from .sandboxed import remembering
 from .system import System, eventually
-from .test_chaos import SYMBOLS, settings_for, settled
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-async def test_a_misbehaving_exchange_is_put_right(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_a_misbehaving_exchange_is_put_right(tmp_path: Path) -> None:
     """Dropped trades are fetched, skipped ids are confirmed absent, the rest changes nothing."""
-    settings = settings_for(free_ports(4), tmp_path, sandbox_rate=300, weight_share=1.0)
+    settings = remembering(tmp_path, *SYMBOLS, sandbox_rate=300, weight_share=1.0)
     async with System(settings, tmp_path) as system:
         system.start("sandbox", "feed", "recorder")
         connection = await asyncpg.connect(system.database_url)
@@ -43,7 +42,7 @@ async def test_a_misbehaving_exchange_is_put_right(
         until = time.time_ns() // 1_000_000 * 1000 - 1
 
         async def quiet() -> bool:
-            return await settled(connection, until)
+            return await settled(connection, SYMBOLS, until)
 
         await eventually("every gap is explained", quiet, 120)
         await assert_whole(

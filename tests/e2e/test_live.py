@@ -22,10 +22,9 @@ import msgspec
 import pytest
 
 from e2e.ledger import check_orders, check_outbox, check_positions
-from e2e.system import ALL_ROLES, System, eventually
-from e2e.test_trading import Somebody
-from examples.kit import free_ports
-from openoutcry.config import load
+from e2e.sandboxed import sandboxed
+from e2e.system import System, eventually
+from e2e.traders import Somebody, trading
 
 KILLS = int(os.environ.get("OUTCRY_TEST_LIVE_KILLS", "8"))
 BOTS = int(os.environ.get("OUTCRY_TEST_LIVE_BOTS", "8"))
@@ -36,29 +35,8 @@ TICK = Decimal("0.01")
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """All roles and a trader that may trade with money, over a made-up market."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT", "ETHUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 60.0,
-            "sign_up": "open",
-            "live_trading": True,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
-    async with System(settings, tmp_path) as system:
-        system.start(*ALL_ROLES, "trader")
-
-        async def heard() -> bool:
-            return all(system.get(f"/api/v3/trades?symbol={s}&limit=1") for s in settings.symbols)
-
-        await eventually("both markets", heard)
+    settings = sandboxed("BTCUSDT", "ETHUSDT", sandbox_rate=60.0, sign_up="open", live_trading=True)
+    async with trading(settings, tmp_path) as system:
         yield system
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from accounts import PASSWORD, make_user
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.model import Role
 
+from .sandboxed import sandboxed
 from .screen import chromium, screen
 from .system import ALL_ROLES, System, eventually
-from .test_chaos import settings_for
 
 expect.set_options(timeout=30_000)
 
@@ -32,13 +31,11 @@ async def sign_in(page: Page) -> None:
     await expect(page.get_by_role("button", name="Signed in as ada")).to_be_visible()
 
 
-async def test_markets_live_and_the_cache_is_cleared(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_markets_live_and_the_cache_is_cleared(tmp_path: Path) -> None:
     """The list moves with the exchange and opens charts; an admin sees and clears the aggregator."""
     if chromium() is None:
         pytest.skip("needs chromium on PATH and the built dashboard")
-    settings = settings_for(free_ports(4), tmp_path, sandbox_rate=60)
+    settings = sandboxed("BTCUSDT", "ETHUSDT", "SOLUSDT", sandbox_rate=60, backfill=False)
     async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)
         pool = await open_pool(system.database_url, application_name="test")

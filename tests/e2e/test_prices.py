@@ -8,21 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from .sandboxed import sandboxed
 from .system import System, eventually
-from .test_chaos import settings_for
 
 pytestmark = pytest.mark.e2e
 
 
-async def test_prices_follow_the_feed_and_outlive_it(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> None:
+async def test_prices_follow_the_feed_and_outlive_it(tmp_path: Path) -> None:
     """Stream, then REST when the feed is killed, then the stream again, and nobody without prices."""
-    settings = settings_for(
-        free_ports(4), tmp_path, sandbox_rate=60, price_fresh_seconds=1.0,
-        price_grace_seconds=0.5, price_stream_seconds=3.0,
+    settings = sandboxed(
+        *("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+        sandbox_rate=60,
+        price_fresh_seconds=1.0,
+        price_grace_seconds=0.5,
+        price_stream_seconds=3.0,
         price_symbols=["BTCUSDT=Bitcoin", "ETHUSDT=Ethereum"],
-    )  # fmt: skip
+    )
     async with System(settings, tmp_path) as system:
         system.start("sandbox", "feed", "api")
 

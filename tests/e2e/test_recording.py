@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,52 +9,21 @@ from typing import Any
 import asyncpg
 import pytest
 
-from openoutcry.config import load
-
+from .recorded import KLINES, RECORDING, exchange_klines, recorded_trades
+from .sandboxed import replaying
 from .system import System, eventually
 
-RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
-KLINES = "candles/binance_spot_btcusdt_{}_20240808_20240809.csv.gz"
 SECONDS = {"1m": 60, "5m": 300, "15m": 900}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-def recorded_trades(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path) as lines:
-        messages = (json.loads(line)["m"] for line in lines)
-        return [m["data"] for m in messages if m.get("stream") == "btcusdt@trade"]
-
-
-def exchange_klines(path: Path) -> dict[int, dict[str, Decimal]]:
-    with gzip.open(path, "rt") as file:
-        return {
-            int(row.pop("open_time_ms")) // 1000: {k: Decimal(v) for k, v in row.items()}
-            for row in csv.DictReader(file)
-        }
-
-
 async def test_a_replayed_recording_is_stored_whole_and_its_candles_are_the_exchanges(
-    test_data: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
+    test_data: Path, tmp_path: Path
 ) -> None:
     """Trades equal the recording's; every whole 1m and 5m candle equals the exchange's kline."""
     trades = recorded_trades(test_data / RECORDING)
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-            "sandbox_replay": str(test_data / RECORDING),
-            "sandbox_speed": "max",
-            "backfill": False,
-        },
-    )
+    settings = replaying(test_data / RECORDING, "BTCUSDT")
     async with System(settings, tmp_path) as system:
         system.start("sandbox", "feed", "recorder", "api")
         connection = await asyncpg.connect(system.database_url)

@@ -11,12 +11,11 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from browser.conftest import ARGUMENTS
-from e2e.system import ALL_ROLES, System, eventually
-from e2e.test_trading import PASSWORD, Somebody, scalper
-from examples.kit import free_ports
-from openoutcry.config import load
 
+from .sandboxed import sandboxed
 from .screen import chromium
+from .system import System
+from .traders import PASSWORD, Somebody, scalper, trading
 
 expect.set_options(timeout=30_000)
 
@@ -29,29 +28,8 @@ TABS = 3
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """All roles and a trader, over a made-up market."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 50.0,
-            "spread": "0.00001",
-            "sign_up": "open",
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
-    async with System(settings, tmp_path) as system:
-        system.start(*ALL_ROLES, "trader")
-
-        async def heard() -> bool:
-            return bool(system.get("/api/v3/trades?symbol=BTCUSDT&limit=1"))
-
-        await eventually("the market", heard)
+    settings = sandboxed("BTCUSDT", sandbox_rate=50.0, spread="0.00001", sign_up="open")
+    async with trading(settings, tmp_path) as system:
         yield system
 
 

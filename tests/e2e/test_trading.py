@@ -12,19 +12,18 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 
 import asyncpg
 import pytest
 
 from e2e.ledger import check_books
-from e2e.system import ALL_ROLES, System, eventually, fetch
-from examples.kit import free_ports
+from e2e.recorded import RECORDING
+from e2e.sandboxed import replaying, sandboxed
+from e2e.system import System, eventually
+from e2e.traders import PASSWORD, Somebody, scalper, trading
 from openoutcry.client import Client, SignIn
-from openoutcry.config import load
 
-PASSWORD = "correct horse battery"  # noqa: S105  (of this test's database)
 USERS = ("ada", "bob", "cyd")
 VICTIMS = ("trader", "trader2", "hub", "valkey", "postgres", "api")
 
@@ -37,60 +36,9 @@ SECONDS = float(os.environ.get("OUTCRY_TEST_TRADING_SECONDS", "0"))
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """All roles and a trader, over a busy made-up market."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT", "ETHUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": RATE,
-            "spread": "0.00001",
-            "sign_up": "open",
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
-    async with System(settings, tmp_path) as system:
-        system.start(*ALL_ROLES, "trader")
-
-        async def heard() -> bool:
-            return all(system.get(f"/api/v3/trades?symbol={s}&limit=1") for s in settings.symbols)
-
-        await eventually("both markets", heard)
+    settings = sandboxed("BTCUSDT", "ETHUSDT", sandbox_rate=RATE, spread="0.00001", sign_up="open")
+    async with trading(settings, tmp_path) as system:
         yield system
-
-
-class Somebody:
-    """A user of the API."""
-
-    def __init__(self, system: System, name: str) -> None:
-        self._system = system
-        signed = {"name": name, "password": PASSWORD}
-        fetch(f"{system.url}/api/v1/auth/sign-up", "POST", signed)
-        self._token = fetch(f"{system.url}/api/v1/auth/token", "POST", signed)["accessToken"]
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return what the API answers to this user."""
-        return fetch(f"{self._system.url}/api/v1{path}", method, body, token=self._token)
-
-
-def scalper(system: System, symbol: str, number: int) -> dict[str, Any]:
-    """Describe a scalper that will have much to do: it buys and sells around the last price."""
-    price = Decimal(system.get(f"/api/v3/ticker/price?symbol={symbol}")["price"])
-    away = Decimal(number + 1) / 50_000
-    return {
-        "name": f"scalper {number}",
-        "strategy": "scalper",
-        "ticker": symbol,
-        "quantity": "0.002" if symbol == "BTCUSDT" else "0.05",
-        "buy_price": str((price * (1 + away)).quantize(Decimal("0.01"))),
-        "sell_price": str((price * (1 + 2 * away)).quantize(Decimal("0.01"))),
-        "infinite_loop": True,
-        "status": "ACTIVE",
-    }
 
 
 class Ear:
@@ -228,32 +176,12 @@ async def more_fills(system: System, least: int) -> int:
     return int(await eventually(f"more than {least} fills", found))
 
 
-RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
-
-
 @pytest.mark.timeout(240)
 async def test_a_backtest_gives_the_fills_of_the_paper_trader(
     tmp_path: Path, test_data: Path
 ) -> None:
     """A scalper over a replay, its trader killed in between, and then over the stored trades."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_replay": str(test_data / RECORDING),
-            "sandbox_speed": "max",
-            "spread": "0.00001",
-            "sign_up": "open",
-            "backfill": False,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
+    settings = replaying(test_data / RECORDING, "BTCUSDT", spread="0.00001", sign_up="open")
     described = {
         "name": "scalper",
         "strategy": "scalper",

@@ -18,10 +18,9 @@ from binance import AsyncClient, BinanceSocketManager
 from binance.exceptions import BinanceAPIException
 from playwright.async_api import expect
 
+from e2e.sandboxed import sandboxed
 from e2e.system import ALL_ROLES, System, eventually, fetch
-from e2e.test_trading import PASSWORD
-from examples.kit import free_ports
-from openoutcry.config import load
+from e2e.traders import PASSWORD
 
 from .screen import chromium, screen
 
@@ -31,22 +30,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """All roles over a made-up market; strangers may make an account and nothing else."""
-    api, hub, rest, ws = free_ports(4)
-    settings = load(
-        environ={},
-        overrides={
-            "symbols": ["BTCUSDT"],
-            "port": api,
-            "ws_port": hub,
-            "sandbox_port": rest,
-            "sandbox_ws_port": ws,
-            "sandbox_rate": 50.0,
-            "sign_up": "open",
-            "public_market_data": False,
-            "binance_rest_url": f"http://127.0.0.1:{rest}",
-            "binance_ws_url": f"ws://127.0.0.1:{ws}",
-        },
-    )
+    settings = sandboxed("BTCUSDT", sandbox_rate=50.0, sign_up="open", public_market_data=False)
     async with System(settings, tmp_path) as system:
         system.start(*ALL_ROLES)
 

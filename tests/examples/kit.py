@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
 
 from e2e.system import System
 from openoutcry.config import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
-
-T = TypeVar("T")
 
 
 class Running:
@@ -54,20 +47,3 @@ class Running:
     def python(self, name: str, *arguments: str, code: int = 0) -> str:
         """Run one of the Python examples."""
         return self.run(sys.executable, str(EXAMPLES / name), *arguments, code=code)
-
-
-def wait(work: Callable[[], Awaitable[T]]) -> T:
-    """Run async work from a synchronous fixture or test."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work())
-    finally:
-        loop.close()
-
-
-def free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

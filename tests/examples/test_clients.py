@@ -14,7 +14,8 @@ import ccxt
 import ccxt.pro
 import pytest
 
-from examples.kit import EXAMPLES, Running, wait
+from e2e.system import wait
+from examples.kit import EXAMPLES, Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

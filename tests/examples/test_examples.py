@@ -19,7 +19,8 @@ import asyncpg
 import pytest
 from playwright.sync_api import sync_playwright
 
-from examples.kit import EXAMPLES, SYMBOLS, Running, wait
+from e2e.system import wait
+from examples.kit import EXAMPLES, SYMBOLS, Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

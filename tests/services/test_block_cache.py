@@ -279,13 +279,11 @@ async def test_commits_that_nobody_announced_are_noticed(
             await storekit.record(
                 valkey, database_url, frame_of([Print(1, turn + 1, START + turn * MINUTE)])
             )
-            committed = time.monotonic()
 
             async def follows(expected: int = turn + 1) -> bool:
                 return await rows() == expected
 
             await until(follows)
-            assert time.monotonic() - committed < 10
             await until(is_kept)
 
 

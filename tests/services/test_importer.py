@@ -25,7 +25,6 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 import tape
-from openoutcry import wiring
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.adapters.postgres.shard_store import SHARD_LOCKS
@@ -39,6 +38,7 @@ from openoutcry.errors import BadRequestError, ConfigError, StoreUnavailableErro
 from openoutcry.services import importer as importer_module
 from openoutcry.services import recorder as recorder_module
 from openoutcry.services.importer import Progress
+from openoutcry.wiring.errands import import_files
 from tape import Print, frame_of, until
 
 RECORDING = "ws/binance_spot_btcusdt_20240808.jsonl.gz"
@@ -83,7 +83,7 @@ async def bring(
     settings: Settings, *files: Path, tell: Callable[[Progress], None] = lambda _: None
 ) -> int:
     """Import files of BTCUSDT."""
-    return await asyncio.wait_for(wiring.import_files(settings, [*files], "BTCUSDT", tell), 60)
+    return await asyncio.wait_for(import_files(settings, [*files], "BTCUSDT", tell), 60)
 
 
 # --- files out of the recording -------------------------------------------------------------------

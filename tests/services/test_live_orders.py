@@ -226,8 +226,9 @@ async def test_without_proof_of_ownership_nothing_is_sent(fake: Fake) -> None:
     trader.decide()
     await asyncio.sleep(0.5)
     assert fake.placed == []
+    proven = int(time.time() * 1000)
     await trader.until(lambda: len(fake.placed) == 1)
-    assert abs(fake.stamps[0] - time.time() * 1000) < 3000
+    assert fake.stamps[0] >= proven
     await trader.live.close()
 
 

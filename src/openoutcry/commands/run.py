@@ -7,8 +7,9 @@ import signal
 
 import uvloop
 
-from openoutcry import config, logs, wiring
+from openoutcry import config, logs
 from openoutcry.errors import OutcryError
+from openoutcry.wiring.roles import run_role
 
 
 def run(role: str) -> None:
@@ -32,4 +33,4 @@ async def _run(role: str, settings: config.Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    await wiring.run_role(role, settings, stop)
+    await run_role(role, settings, stop)

@@ -16,10 +16,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from openoutcry import config, logs, wiring
+from openoutcry import config, logs
 from openoutcry.commands.context import finish, reached
 from openoutcry.errors import ConfigError
 from openoutcry.services import importer
+from openoutcry.wiring import errands
 
 _GAPS = """
 SELECT i.venue, i.symbol, g.from_id, g.to_id, g.from_time, g.to_time, g.state
@@ -60,7 +61,7 @@ async def _import(settings: config.Settings, files: list[Path], symbol: str) -> 
                     rows=progress.rows,
                 )
 
-            return await wiring.import_files(found, files, symbol, tell)
+            return await errands.import_files(found, files, symbol, tell)
 
 
 def gaps(overrides: dict[str, Any], symbol: str | None, *, fill: bool) -> None:
@@ -83,7 +84,7 @@ async def _gaps(
     async with reached(settings, launch=True) as found:
         if fill:
             with Console(stderr=True).status("Asking the venue for what is missing") as status:
-                await wiring.fill_gaps(
+                await errands.fill_gaps(
                     found, symbol, lambda n: status.update(f"{n:,} trades fetched")
                 )
         connection = await asyncpg.connect(found.database_url, timeout=10)

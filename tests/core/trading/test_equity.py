@@ -27,7 +27,7 @@ def test_what_has_no_market_is_named_and_not_counted() -> None:
 
 
 def test_no_sample_while_a_price_is_missing() -> None:
-    """After a restart, before the first trade of BTC, the account has not lost what its BTC are worth."""
+    """Before the first trade of BTC that is heard, an account has not lost what its BTC are worth."""
     assert sample(ACCOUNT, MARKETS, {}, "USDT", 7) == []
     priced = sample(ACCOUNT, MARKETS, {"BTCUSDT": Decimal(60_000)}, "USDT", 7)
     zero = Decimal(0)

@@ -28,7 +28,7 @@ async def test_quotes_through_valkey(start_hub: StartHub, valkey_url: str, valke
     hub = await start_hub(bus=ValkeyBus(valkey_url))
     await _eventually(lambda: hub.bus.connected)
     async with hub.talk() as talk:
-        await _eventually(lambda: hub.server.market._prices["BTCUSDT"].last)
+        await _eventually(lambda: hub.server.market.quotes.last("BTCUSDT"))
         assert (await talk.subscribe("price:BTCUSDT"))["originalPrice"] == "5"
         await valkey.publish("market:BTCUSDT", quote("BTCUSDT", 6))
         assert (await talk.until("price_update"))["data"]["originalPrice"] == "6"

@@ -49,7 +49,7 @@ class Books:
         """Return a symbol's best prices."""
         if symbol in self._real:
             return self._real[symbol]
-        quote = self._floor.market.last_quote(symbol)
+        quote = self._floor.market.quotes.last(symbol)
         return None if quote is None else _of_quote(quote)
 
     def add(self, publication: Publication) -> None:
@@ -57,7 +57,7 @@ class Books:
         symbol = publication.stream.symbol
         self.want(symbol)
         if symbol not in self._streams:
-            self._floor.market.watch_quotes(symbol, self._watcher)
+            self._floor.market.quotes.watch(symbol, self._watcher)
         self._streams.setdefault(symbol, {})[publication.stream.name] = publication
 
     def remove(self, publication: Publication) -> None:
@@ -67,7 +67,7 @@ class Books:
         if not self._streams[symbol]:
             del self._streams[symbol]
             self._told.pop(symbol, None)
-            self._floor.market.unwatch_quotes(symbol, self._watcher)
+            self._floor.market.quotes.unwatch(symbol, self._watcher)
         self.unwant(symbol)
 
     def on_book(self, symbol: str, data: bytes) -> None:

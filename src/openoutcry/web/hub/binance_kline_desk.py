@@ -15,7 +15,7 @@ from openoutcry.web.hub.binance_desk import Floor, idle
 from openoutcry.web.hub.binance_klines import KlineSource
 from openoutcry.web.hub.binance_topics import Publication
 from openoutcry.web.hub.channels import Channel
-from openoutcry.web.hub.market import CandleFeed
+from openoutcry.web.hub.feeds import CandleFeed
 
 log = structlog.get_logger(__name__)
 

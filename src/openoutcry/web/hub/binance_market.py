@@ -77,7 +77,7 @@ class BinanceMarket:
 
     def now(self) -> int:
         """Return the market's time in µs."""
-        self._time.hear(self._market.last_time)
+        self._time.hear(self._market.quotes.newest)
         return self._time.now()
 
     # --- for connections --------------------------------------------------------------------------

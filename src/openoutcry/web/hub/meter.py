@@ -62,4 +62,4 @@ class Meter:
             "loop_lag_seconds": self.lag,
             "bus_connected": float(self._bus.connected) if self._bus else 0.0,
         }
-        return counters, gauges, dict(market.times) if market else {}
+        return counters, gauges, dict(market.quotes.times) if market else {}

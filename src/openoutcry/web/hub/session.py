@@ -18,8 +18,9 @@ from openoutcry.services.identity import Identity
 from openoutcry.web.hub import protocol, wire
 from openoutcry.web.hub.channels import Channel
 from openoutcry.web.hub.fanout import Client, Fanout
+from openoutcry.web.hub.feeds import Feed
 from openoutcry.web.hub.guard import Badge, Guard
-from openoutcry.web.hub.market import Feed, Market
+from openoutcry.web.hub.market import Market
 from openoutcry.web.hub.private import Private, UserFeed
 from openoutcry.web.hub.protocol import Auth, CloseCode, Id, Ping, Refusal, Subscribe, Unsubscribe
 

@@ -82,7 +82,7 @@ class PlainTalk(Measured):
         """Say who we are, then send every quote."""
         hello = protocol.connected_plain(NAME, self._market.symbols)
         self._fanout.send(self._client, wire.text_frame(hello))
-        self._fanout.join(self._client, self._market.every_quote)
+        self._fanout.join(self._client, self._market.quotes.every)
 
     def receive(self, message: bytes) -> None:
         """Do nothing: nothing can be asked here."""

@@ -14,6 +14,7 @@ import aiohttp
 import ccxt
 import ccxt.pro
 from binance import AsyncClient, BinanceSocketManager
+from binance.ws.constants import WSListenerState
 from binance_common.configuration import ConfigurationWebSocketStreams
 from binance_sdk_spot.spot import Spot
 from msgspec import Struct
@@ -136,10 +137,16 @@ async def _python_binance(heard: Heard, stack: AsyncExitStack) -> None:
     stack.push_async_callback(client.close_connection)
     sockets = BinanceSocketManager(client, max_queue_size=PLENTY)
     sockets.STREAM_URL = f"{heard.place.ws}/"
-    raw = await stack.enter_async_context(sockets.trade_socket("BTCUSDT"))
+
+    async def listen_on(opening: Any) -> Any:
+        opened = await stack.enter_async_context(opening)
+        stack.push_async_callback(_hang_up, opened)
+        return opened
+
+    raw = await listen_on(sockets.trade_socket("BTCUSDT"))
     names = ["btcusdt@trade", "btcusdt@kline_1m", "btcusdt@bookTicker"]
-    combined = await stack.enter_async_context(sockets.multiplex_socket(names))
-    minis = await stack.enter_async_context(sockets.miniticker_socket())
+    combined = await listen_on(sockets.multiplex_socket(names))
+    minis = await listen_on(sockets.miniticker_socket())
 
     async def hear_raw() -> None:
         while True:
@@ -162,6 +169,12 @@ async def _python_binance(heard: Heard, stack: AsyncExitStack) -> None:
 
     for work in (hear_raw(), hear_combined(), hear_minis()):
         heard.start(work)
+
+
+async def _hang_up(stream: Any) -> None:
+    """End a connection of python-binance, which otherwise waits ten seconds for one more message."""
+    stream.ws_state = WSListenerState.EXITING
+    await stream.ws.close()
 
 
 async def _connector(heard: Heard, stack: AsyncExitStack) -> None:

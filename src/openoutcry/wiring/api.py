@@ -1,0 +1,66 @@
+"""The API: REST and the dashboard, with the aggregator of prices."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import TaskGroup
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from openoutcry import __version__
+from openoutcry.adapters.postgres.pool import open_pool
+from openoutcry.adapters.valkey.price_board import PriceBoard
+from openoutcry.adapters.valkey.weight import SteadyBudget, WeightBudget
+from openoutcry.adapters.venue_rest import VenueRest
+from openoutcry.config import Settings
+from openoutcry.core.breaker import BreakerRules
+from openoutcry.core.prices import parse_coins
+from openoutcry.services.price_asker import PriceRules, RestUpstream
+from openoutcry.services.prices import Prices
+from openoutcry.venues.binance_rest import WEIGHT_PER_MINUTE
+from openoutcry.web.api.role import serve
+from openoutcry.wiring.parts import engine_url, engines_answer, open_valkey
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve the API until `stop`."""
+    url = engine_url(settings, "database_url")
+    async with AsyncExitStack() as stack:
+        valkey = await open_valkey(stack, settings)
+        pool = await open_pool(url, application_name="outcry api", stateless=True)
+        stack.push_async_callback(pool.close)
+        async with TaskGroup() as tasks:
+            # The page is there at once; what needs the engines answers 503 until they do.
+            tasks.create_task(engines_answer(settings, stop))
+            prices, budget = await _prices(stack, settings)
+            await serve(
+                pool,
+                valkey,
+                settings,
+                stop,
+                version=__version__,
+                prices=prices,
+                budget=budget,
+            )
+
+
+async def _prices(stack: AsyncExitStack, settings: Settings) -> tuple[Prices, SteadyBudget]:
+    """Return the aggregator of prices, and the weight that it asks the venue within."""
+    rules = PriceRules(
+        fresh=settings.price_fresh_seconds,
+        grace=settings.price_grace_seconds,
+        timeout=settings.price_timeout_seconds,
+        retries=settings.price_retries,
+        backoff=settings.price_backoff_seconds,
+        stream=settings.price_stream_seconds,
+        breaker=BreakerRules(settings.price_breaker_failures, settings.price_breaker_seconds),
+    )
+    # A client of its own: a reader of prices must not wait while others dial Valkey again and again.
+    valkey = await open_valkey(stack, settings, retries=0)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    shared = WeightBudget(valkey, settings.venue, WEIGHT_PER_MINUTE, settings.weight_share)
+    budget = SteadyBudget(shared)
+    rest = VenueRest(session, settings.binance_rest_url, budget, rules.timeout)
+    wanted = [coin.symbol for coin in parse_coins(settings.price_symbols)]
+    return Prices(RestUpstream(rest), PriceBoard(valkey), rules, wanted), budget
