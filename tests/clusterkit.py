@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import signal
 import socket
@@ -55,9 +56,14 @@ class Node:
             self._argv += [f"--{name}", str(value)]
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, unless it runs."""
-        if self._process is None or self._process.poll() is not None:
+        if not self.running:
             ends_with_us = engines.die_with_parent(signal.SIGKILL)
             self._process = subprocess.Popen(
                 self._argv,
@@ -184,11 +190,18 @@ class Cluster:
 
 
 def _free_ports(number: int) -> list[int]:
+    """Return free ports of those that nobody is given by chance: a node comes back to its own."""
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < number:
+            each = stack.enter_context(socket.socket())
+            port = random.randrange(15_000, 32_000)
+            try:
+                each.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ class Line:
 
     async def _read(self, pubsub: PubSub) -> None:
         clock = asyncio.get_running_loop().time
-        message, words = self._words.message, self._words
+        message, words, on_message = self._words.message, self._words, self._listener.message
         while True:
             # The plain answer: `get_message` would wrap it in a dict, at twice the cost.
             answer = await pubsub.parse_response()
@@ -165,7 +165,7 @@ class Line:
                 continue
             kind, name, *rest = answer
             if kind == message:
-                self._listener.message(name.decode(), rest[0])
+                on_message(name.decode(), rest[0])
             elif kind in (words.subscribed, words.unsubscribed):
                 self._on_answer(name.decode())
             else:
