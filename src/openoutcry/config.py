@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database_url: str = ""
     """PostgreSQL to use; empty: an embedded one."""
     valkey_url: str = ""
-    """Valkey or Redis to use; empty: an embedded one."""
+    """Valkey or Redis to use, `redis+cluster://host:port,…` for a cluster; empty: an embedded one."""
 
     host: str = "127.0.0.1"
     """Address that the API and the hub listen on."""
