@@ -6,33 +6,33 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from clusterkit import Cluster, cluster, whole_cluster
-from e2e.audit import assert_whole, candle_differences
+from e2e.audit import assert_whole, candle_differences, settled
 from e2e.ledger import check_books
+from e2e.sandboxed import remembering
 from e2e.system import ALL_ROLES, System, eventually
-from e2e.test_chaos import SYMBOLS, settings_for, settled
-from e2e.test_trading import PASSWORD, Ear, Somebody, more_fills, scalper
+from e2e.traders import PASSWORD, Ear, Somebody, more_fills, scalper
 from openoutcry.client import Client, SignIn
 from openoutcry.core.keys import trades_stream
 
 __all__ = ["cluster", "whole_cluster"]
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-async def test_a_node_dies(
-    tmp_path: Path, free_ports: Callable[[int], list[int]], cluster: Cluster
-) -> None:
+async def test_a_node_dies(tmp_path: Path, cluster: Cluster) -> None:
     """Every role runs on the cluster and outlives a node: tape, candles, books and counter are right."""
-    settings = settings_for(
-        free_ports(4),
+    settings = remembering(
         tmp_path,
+        *SYMBOLS,
         sandbox_rate=300.0,
+        weight_share=1.0,
         stream_shards=3,
         spread="0.00001",
         sign_up="open",
@@ -66,7 +66,7 @@ async def test_a_node_dies(
         connection = await asyncpg.connect(system.database_url)
 
         async def quiet() -> bool:
-            return await settled(connection, until)
+            return await settled(connection, SYMBOLS, until)
 
         await eventually("everything before now is recorded and repaired", quiet, 120)
         seed, market = settings.sandbox_seed, tmp_path / "market.json"

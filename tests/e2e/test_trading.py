@@ -21,8 +21,8 @@ from e2e.ledger import check_books
 from e2e.recorded import RECORDING
 from e2e.sandboxed import replaying, sandboxed
 from e2e.system import System, eventually
-from e2e.traders import PASSWORD, Somebody, scalper, trading
-from openoutcry.client import Client, SignIn
+from e2e.traders import PASSWORD, Ear, Somebody, more_fills, scalper, trading
+from openoutcry.client import SignIn
 
 USERS = ("ada", "bob", "cyd")
 VICTIMS = ("trader", "trader2", "hub", "valkey", "postgres", "api")
@@ -39,28 +39,6 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
     settings = sandboxed("BTCUSDT", "ETHUSDT", sandbox_rate=RATE, spread="0.00001", sign_up="open")
     async with trading(settings, tmp_path) as system:
         yield system
-
-
-class Ear:
-    """Listens to a user's channel throughout, as a tab would."""
-
-    def __init__(self, hub: str, credentials: SignIn) -> None:
-        self.offsets: list[int] = []
-        self.snapshots = 0
-        self._hub, self._who = hub, credentials
-
-    async def listen(self) -> None:
-        """Take note of every message until cancelled."""
-        async with Client(self._hub, self._who, backoff=(0.2, 2.0)) as client:
-            client.subscribe("user")
-            async for message in client:
-                if message.channel != "user" or message.offset is None:
-                    continue
-                if message.is_snapshot:
-                    self.snapshots += 1
-                    self.offsets = [message.offset]
-                elif message.type != "subscribed":
-                    self.offsets.append(message.offset)
 
 
 async def wreck(system: System, victim: str) -> None:
@@ -160,20 +138,6 @@ async def aim(
                 raise
         except OSError:
             continue
-
-
-async def more_fills(system: System, least: int) -> int:
-    """Wait until there are more fills than so many; return how many."""
-
-    async def found() -> int:
-        connection = await asyncpg.connect(system.database_url)
-        try:
-            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
-        finally:
-            await connection.close()
-        return count if count > least else 0
-
-    return int(await eventually(f"more than {least} fills", found))
 
 
 @pytest.mark.timeout(240)
