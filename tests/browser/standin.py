@@ -94,6 +94,7 @@ class StandIn:
         self.floor = Floor()
         self.source: Literal["stream", "rest", "none"] = "stream"
         self.markets_age: float = 0.4
+        self.live_exchanges: list[str] = []
         self.ticking = True
         self.hub_port = 0
         self.mode: Mode = "ok"
@@ -211,7 +212,8 @@ class StandIn:
             for s, (b, _, p, z) in MARKETS.items()
         ]
         body = {"symbols": symbols, "intervals": INTERVALS, "wsUrl": "", "wsPort": self.hub_port}
-        return web.json_response({**body, "version": "0.1.0"})
+        live = self.live_exchanges
+        return web.json_response({**body, "version": "0.1.0", "liveExchanges": live})
 
     async def _markets(self, request: web.Request) -> web.Response:
         self.requests.append(request.path_qs)

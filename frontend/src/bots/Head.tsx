@@ -9,7 +9,7 @@ import { marketOf } from "../state/tickers.ts";
 const FILTERS: readonly (readonly [StatusFilter, string])[] = [["all", "All"], ["active", "Running"], ["stopped", "Stopped"], ["error", "Error"]];
 
 export function BotsHead({ view, rows }: { readonly view: BotsView; readonly rows: readonly BotRow[] }) {
-  const { desk, filter, over, killed } = view;
+  const { desk, filter, over } = view;
   const totals = botTotals(rows, (ticker) => marketOf(desk.config, ticker).quote);
   const { status, query } = filter.value;
   return (
@@ -49,7 +49,7 @@ export function BotsHead({ view, rows }: { readonly view: BotsView; readonly row
         ))}
       </dl>
       <div class="head-buttons">
-        {killed.value === false && totals.active > 0 && (
+        {desk.killSwitch.on.value === false && totals.active > 0 && (
           <button type="button" class="button quiet" aria-haspopup="dialog" onClick={() => void (over.value = { kind: "kill" })}>Stop all</button>
         )}
         <button type="button" class="button" aria-haspopup="dialog" onClick={() => void (over.value = { kind: "new" })}>New bot</button>

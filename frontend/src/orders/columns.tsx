@@ -2,9 +2,11 @@
 
 import { type Fill, isOpen, type Order } from "@openoutcry/client";
 import { botName } from "../app/BotSelect.tsx";
+import { RealBadge } from "../app/RealBadge.tsx";
 import type { TableColumn } from "../app/Table.tsx";
 import type { Actions } from "../state/actions.ts";
 import type { Desk } from "../state/desk.ts";
+import { isReal } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { gain, money, toneOf } from "../state/money.ts";
 import type { KeyedFill } from "../state/orderFeed.ts";
@@ -29,7 +31,14 @@ function common<T extends Traded>(desk: Desk, timeOf: (item: T) => string): read
         return <>{base}<span class="slash">/{quote}</span></>;
       },
     },
-    { id: "bot", label: "Bot", cell: ({ bot_id }) => botName(desk, bot_id) },
+    {
+      id: "bot",
+      label: "Bot",
+      cell: ({ bot_id }) => {
+        const bot = desk.trading.state.value.bots.get(bot_id);
+        return <><span title={botName(desk, bot_id)}>{botName(desk, bot_id)}</span>{bot && isReal(bot) && <RealBadge exchange={bot.exchange} />}</>;
+      },
+    },
   ];
 }
 

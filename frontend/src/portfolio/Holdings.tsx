@@ -6,11 +6,14 @@ import { decimal } from "../state/format.ts";
 import { digitsOfAsset, gain, money, toneOf } from "../state/money.ts";
 import { marketOf } from "../state/tickers.ts";
 
-export function Balances({ portfolio }: { readonly portfolio: Portfolio }) {
+export function Balances({ portfolio, onFund }: { readonly portfolio: Portfolio; onFund(): void }) {
   const held = portfolio.balances.filter((one) => exact.sign(exact.add(one.free, one.locked)) !== 0);
   return (
     <section class="panel" aria-labelledby="balances-title">
-      <h3 id="balances-title">Balances</h3>
+      <div class="panel-head">
+        <h3 id="balances-title">Balances</h3>
+        <button type="button" class="button quiet small" aria-haspopup="dialog" onClick={onFund}>Add or take out funds</button>
+      </div>
       {held.length === 0 ? (
         <p class="panel-none">There is nothing in this account.</p>
       ) : (
@@ -38,7 +41,7 @@ export function Positions({ desk }: { readonly desk: Desk }) {
   const bots = [...trading.state.value.bots.values()].filter(({ position }) => exact.sign(position.quantity) !== 0);
   return (
     <section class="panel" aria-labelledby="positions-title">
-      <h3 id="positions-title">Positions</h3>
+      <div class="panel-head"><h3 id="positions-title">Positions</h3></div>
       {bots.length === 0 ? (
         <p class="panel-none">No bot holds anything.</p>
       ) : (

@@ -3,10 +3,12 @@
 import { decimal as exact, livePnl } from "@openoutcry/client";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { CurvePanel } from "./CurvePanel.tsx";
+import { FundsSheet } from "./FundsSheet.tsx";
 import { Balances, Positions } from "./Holdings.tsx";
 import { Chip } from "../app/Chip.tsx";
 import { Footer } from "../app/Footer.tsx";
 import { Gate } from "../app/Gate.tsx";
+import { KillNotice } from "../app/KillNotice.tsx";
 import type { Page } from "../app/pages.ts";
 import { curvePoints } from "../state/curve.ts";
 import type { Desk } from "../state/desk.ts";
@@ -22,7 +24,10 @@ export function start(desk: Desk): Page {
     Tools: () => null,
     Main: () => (
       <>
-        <Gate desk={desk} title="Portfolio" what="What your account is worth, and what your bots have earned."><Portfolio desk={desk} /></Gate>
+        <Gate desk={desk} title="Portfolio" what="What your account is worth, and what your bots have earned.">
+          <KillNotice desk={desk} />
+          <Portfolio desk={desk} />
+        </Gate>
         <Footer version={desk.config.version}>
           <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">TradingView Lightweight Charts™</a>, © 2025 TradingView, Inc.</span>
         </Footer>
@@ -34,6 +39,7 @@ export function start(desk: Desk): Page {
 
 function Portfolio({ desk }: { readonly desk: Desk }) {
   const [feed, setFeed] = useState<HoldingsFeed | null>(null);
+  const [funding, setFunding] = useState(false);
   useEffect(() => {
     const own = new HoldingsFeed(desk.trading);
     setFeed(own);
@@ -43,7 +49,7 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
   const holdings = feed.holdings.value;
   const problem = feed.problem.value;
   if (!holdings) {
-    if (problem === null) return <p class="sr-only" role="status">Loading the portfolio…</p>;
+    if (problem === null) return <PortfolioSkeleton />;
     return (
       <div class="notice" role="alert" data-testid="error">
         <h2>The portfolio could not be loaded</h2>
@@ -54,6 +60,7 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
   }
   return (
     <div class="admin">
+      {funding && <FundsSheet desk={desk} holdings={holdings} onFunded={() => void feed.load()} onClose={() => setFunding(false)} />}
       <header class="admin-head">
         <h2>Portfolio</h2>
         {problem !== null && <p class="admin-problem" role="alert">{problem} These figures are the last that came.</p>}
@@ -66,9 +73,18 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
         <Curves feed={feed} currency={holdings.summary.currency} />
         <div class="halves">
           <Positions desk={desk} />
-          <Balances portfolio={holdings.portfolio} />
+          <Balances portfolio={holdings.portfolio} onFund={() => setFunding(true)} />
         </div>
       </div>
+    </div>
+  );
+}
+
+function PortfolioSkeleton() {
+  return (
+    <div class="admin" role="status" data-testid="loading">
+      <span class="sr-only">Loading the portfolio…</span>
+      <div class="tiles tiles-skeleton" aria-hidden="true">{["Equity", "PnL", "Win rate", "Fees"].map((name) => <div key={name} class="tile"><b /><b /></div>)}</div>
     </div>
   );
 }

@@ -16,6 +16,8 @@ export interface Config {
   readonly intervals: readonly string[];
   readonly hubUrl: string;
   readonly version: string;
+  /** Where bots may trade with real money; empty where live trading is off. */
+  readonly liveExchanges: readonly string[];
 }
 
 interface Answer {
@@ -24,6 +26,7 @@ interface Answer {
   readonly wsUrl?: string;
   readonly wsPort?: number;
   readonly version?: string;
+  readonly liveExchanges?: readonly string[];
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -37,6 +40,7 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     intervals: KNOWN_INTERVALS.filter((name) => answer.intervals?.includes(name) ?? true),
     hubUrl: hubUrl(answer.wsUrl ?? "", answer.wsPort ?? 8001, location),
     version: answer.version ?? "",
+    liveExchanges: answer.liveExchanges ?? [],
   };
 }
 

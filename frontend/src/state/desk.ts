@@ -5,6 +5,7 @@ import { SignedIn } from "./account.ts";
 import type { Config } from "./config.ts";
 import { readHash, type View } from "./hash.ts";
 import { Hub } from "./hub.ts";
+import { KillSwitch } from "./killSwitch.ts";
 import { MarketsFeed } from "./markets.ts";
 import { Ranking } from "./ranking.ts";
 import { Monitor } from "./monitor.ts";
@@ -22,6 +23,7 @@ export class Desk {
   readonly ranking: Ranking;
   readonly trading: Trading;
   readonly monitor: Monitor;
+  readonly killSwitch: KillSwitch;
   /** A sentence that answers what somebody did, for as long as it takes to read. */
   readonly said: Signal<Said | null> = signal(null);
 
@@ -33,6 +35,7 @@ export class Desk {
     this.ranking = new Ranking(this.markets);
     this.trading = new Trading(this.signedIn, this.hub);
     this.monitor = new Monitor(this.hub);
+    this.killSwitch = new KillSwitch(this.signedIn, this.trading, this.hub.connection, (text) => this.say(text));
   }
 
   say(text: string): void {
@@ -40,6 +43,7 @@ export class Desk {
   }
 
   stop(): void {
+    this.killSwitch.stop();
     this.monitor.stop();
     this.trading.stop();
     this.ranking.stop();

@@ -91,6 +91,7 @@ async def test_config(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
         "wsUrl": "",
         "wsPort": 8123,
         "version": "1.2.3",
+        "liveExchanges": [],
     }
 
 

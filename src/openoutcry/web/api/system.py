@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -46,6 +47,7 @@ class ConfigBody(Struct, frozen=True, rename="camel"):
     ws_url: str
     ws_port: int
     version: str
+    live_exchanges: list[str]
 
 
 class GapItem(Struct, frozen=True, rename="camel"):
@@ -78,13 +80,17 @@ def system_routes(
     ws_url: str,
     ws_port: int,
     version: str,
+    live_exchanges: Sequence[str] = (),
 ) -> list[HTTPRouteHandler]:
     """Return the routes that describe the system."""
 
     @get(
         "/api/v1/config",
         summary="Markets, intervals and where the hub is",
-        description="`wsUrl` empty: the hub is on this host at `wsPort`.",
+        description=(
+            "`wsUrl` empty: the hub is on this host at `wsPort`. `liveExchanges`: where bots may"
+            " trade with real money; empty where live trading is off."
+        ),
         tags=["market data"],
         responses={200: ResponseSpec(ConfigBody, generate_examples=False)},
     )
@@ -98,6 +104,7 @@ def system_routes(
             ws_url=ws_url,
             ws_port=ws_port,
             version=version,
+            live_exchanges=list(live_exchanges),
         )
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=5")
 
