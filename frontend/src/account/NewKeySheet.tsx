@@ -33,7 +33,7 @@ function Shown({ made: { key, info }, onClose }: { readonly made: MadeKey; onClo
     <div class="form">
       <p class="form-note">Copy it now. It is shown this once: only its hash is kept here.</p>
       <CopyField label="API key" value={key} />
-      <p class="form-note">Send it as the header <code>X-API-Key</code>. {endOf(info)}.</p>
+      <p class="form-note">Send it as the header <code>X-API-Key</code>. It {endOf(info)}.</p>
       <button type="button" class="button quiet" onClick={onClose}>Done</button>
     </div>
   );

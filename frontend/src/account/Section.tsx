@@ -1,6 +1,7 @@
 /** A part of the account: what it is on the left, what there is of it on the right. */
 
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import type { Asked } from "../state/asked.ts";
 
 interface Props {
@@ -35,8 +36,12 @@ interface RowsProps<T> {
   row(item: T): ComponentChildren;
 }
 
+/** More than these are shown when asked for: a list of a hundred hides what is below it. */
+const FEW = 6;
+
 /** Rows, and what can stand in their place: loading, nothing, failed. */
 export function Rows<T>({ asked, what, empty, shown = (all) => all, row }: RowsProps<T>) {
+  const [whole, setWhole] = useState(false);
   const all = asked.value.value;
   const problem = asked.problem.value;
   if (all === null && problem === null) {
@@ -57,7 +62,10 @@ export function Rows<T>({ asked, what, empty, shown = (all) => all, row }: RowsP
         </p>
       )}
       {all !== null && items.length === 0 && <p class="rows-none" data-testid="empty">{empty}</p>}
-      {items.length > 0 && <ul class="rows">{items.map(row)}</ul>}
+      {items.length > 0 && <ul class="rows">{(whole ? items : items.slice(0, FEW)).map(row)}</ul>}
+      {items.length > FEW && (
+        <button type="button" class="rows-more" aria-expanded={whole} onClick={() => setWhole(!whole)}>{whole ? "Show fewer" : `Show ${items.length - FEW} more`}</button>
+      )}
     </>
   );
 }

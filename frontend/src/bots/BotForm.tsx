@@ -1,6 +1,6 @@
 /** The settings of a bot, as its strategy describes them. */
 
-import { type Bot, isUp, type Parameter, type Strategy } from "@openoutcry/client";
+import { type Bot, decimal as exact, isUp, type Parameter, type Strategy } from "@openoutcry/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Money } from "./Money.tsx";
 import type { BotsView } from "./page.tsx";
@@ -75,7 +75,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
     }
   };
 
-  const { base, quote } = marketOf(config, values.ticker);
+  const { base, quote, priceScale } = marketOf(config, values.ticker);
   const real = isReal(values);
   void trading.bids.revision.value;
   const bid = isUp(desk.hub.status.value.state) ? trading.bids.of(values.ticker) : null;
@@ -111,7 +111,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       {strategy.parameters.map((one) => (
         <ParameterField key={one.name} parameter={one} unit={unitOf(one.name, base, quote)} value={values.parameters[one.name] ?? ""} problem={shown[one.name]} onChange={(text) => parameter(one.name, text)} />
       ))}
-      {bid && <p class="form-note form-price">{base} can be sold at {decimal(bid)} {quote} now.</p>}
+      {bid && <p class="form-note form-price">{base} can be sold at {decimal(exact.rounded(bid, priceScale), priceScale)} {quote} now.</p>}
       {!bot && config.liveExchanges.length > 0 && (
         <Money
           desk={desk} exchange={values.exchange} understood={values.understood} problem={shown.understood ?? shown.exchange}
@@ -146,7 +146,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
         ) : (
           <>
             <button type="submit" class="button quiet" disabled={busy}>Create</button>
-            <button type="button" class={real ? "button danger" : "button"} disabled={busy} onClick={() => void save(true)}>{busy ? "Creating…" : real ? "Create, start with real money" : "Create and start"}</button>
+            <button type="button" class={real ? "button danger" : "button"} disabled={busy} onClick={() => void save(true)}>{busy ? "Creating…" : real ? "Start with real money" : "Create and start"}</button>
           </>
         )}
       </div>

@@ -40,7 +40,7 @@ export function BotsHead({ view, rows }: { readonly view: BotsView; readonly row
         ))}
       </div>
       <dl class="sums" data-testid="bot-sums">
-        <div><dt>Running</dt><dd>{totals.active} of {totals.count}</dd></div>
+        {totals.count > 0 && <div><dt>Running</dt><dd>{totals.active} of {totals.count}</dd></div>}
         {totals.byAsset.map(({ asset, pnl, fees, complete }) => (
           <div key={asset} title={`Fees of ${money(fees, asset)} ${asset} are taken off${complete ? "" : "; some positions wait for a price"}`}>
             <dt>PnL</dt>

@@ -78,7 +78,7 @@ export function orderColumns(desk: Desk, actions: Actions): readonly TableColumn
               type="button" tabIndex={-1} class="text-button" title="Cancel the order; its bot is stopped" aria-label={`Cancel ${order.client_order_id}`}
               disabled={actions.busy.value.has(`order:${order.client_order_id}`)} onClick={() => void actions.cancel(order)}
             >
-              Cancel
+              <span>Cancel</span><i aria-hidden="true">✕</i>
             </button>
           </span>
         ),

@@ -13,6 +13,7 @@ import type { Page } from "../app/pages.ts";
 import { curvePoints } from "../state/curve.ts";
 import type { Desk } from "../state/desk.ts";
 import { type CurveRange, type Holdings, HoldingsFeed, RANGES } from "../state/holdings.ts";
+import { counted } from "../state/killSwitch.ts";
 import { gain, money, toneOf } from "../state/money.ts";
 import { isDated } from "../state/pill.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -70,7 +71,7 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
       </header>
       <div class="admin-body" data-dated={problem !== null || isDated(desk.hub.status.value)}>
         <Figures desk={desk} holdings={holdings} />
-        <Curves feed={feed} currency={holdings.summary.currency} />
+        <Curves feed={feed} currency={holdings.summary.currency} now={holdings.portfolio.equity} />
         <div class="halves">
           <Positions desk={desk} />
           <Balances portfolio={holdings.portfolio} onFund={() => setFunding(true)} />
@@ -106,7 +107,7 @@ function Figures({ desk, holdings: { portfolio, summary } }: { readonly desk: De
     <dl class="tiles" data-testid="tiles">
       <Tile name="Equity" id="equity" value={money(portfolio.equity, currency)} unit={currency} note={portfolio.unpriced.length === 0 ? "Balances less loans" : `Without ${portfolio.unpriced.join(", ")}: no price`} />
       <Tile name="PnL" id="pnl" value={gain(total, currency)} tone={toneOf(total, currency)} unit={currency} note={`${gain(summary.pnl, currency)} realised, ${floating === null ? "…" : gain(floating, currency)} unrealised`} />
-      <Tile name="Win rate" id="wins" value={wins === null ? "—" : `${Number(wins).toFixed(1)}%`} note={`Of closing fills; ${summary.total_trades.toLocaleString()} fills in all`} />
+      <Tile name="Win rate" id="wins" value={wins === null ? "—" : `${Number(wins).toFixed(1)}%`} note={`Of closing fills; ${counted(summary.total_trades, "fill")} in all`} />
       <Tile name="Fees" id="fees" value={money(summary.fees, currency)} unit={currency} note="Taken off the PnL already" />
     </dl>
   );
@@ -131,9 +132,10 @@ function Tile({ name, id, value, unit, note, tone = "" }: TileProps) {
   );
 }
 
-function Curves({ feed, currency }: { readonly feed: HoldingsFeed; readonly currency: string }) {
+function Curves({ feed, currency, now }: { readonly feed: HoldingsFeed; readonly currency: string; readonly now: string }) {
   const curve = feed.curve.value;
-  const equity = useMemo(() => curvePoints(curve?.equity ?? [], (point) => point.equity), [curve]);
+  // Samples are a minute apart: the curve ends with what the tile above it says.
+  const equity = useMemo(() => curvePoints(curve ? [...curve.equity, { time: curve.end, equity: now }] : [], (point) => point.equity), [curve, now]);
   const pnl = useMemo(() => curvePoints(curve?.points ?? [], (point) => point.pnl), [curve]);
   return (
     <div class="halves">

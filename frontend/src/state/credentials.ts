@@ -27,11 +27,11 @@ export function stateOf({ revokedAt, expiresAt }: Pick<ApiKeyInfo, "revokedAt" |
   return expiresAt !== null && Date.parse(expiresAt) <= now ? "expired" : "good";
 }
 
-/** `Expires 3 Feb 2027`. */
+/** `expires 3 Feb 2027`. */
 export function endOf(key: ApiKeyInfo, now = Date.now()): string {
-  if (key.revokedAt !== null) return `Revoked ${day(key.revokedAt)}`;
-  if (key.expiresAt === null) return "Never expires";
-  return `${stateOf(key, now) === "expired" ? "Expired" : "Expires"} ${day(key.expiresAt)}`;
+  if (key.revokedAt !== null) return `revoked ${day(key.revokedAt)}`;
+  if (key.expiresAt === null) return "never expires";
+  return `${stateOf(key, now) === "expired" ? "expired" : "expires"} ${day(key.expiresAt)}`;
 }
 
 export const SCOPE_WORDS: Readonly<Record<KeyScope, readonly [name: string, may: string]>> = {
