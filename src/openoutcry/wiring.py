@@ -298,7 +298,7 @@ async def _live_orders(
         stale=settings.live_stale_seconds,
         send=settings.live_send_seconds,
     )
-    return partial(LiveOrders, opener, rules)
+    return partial(LiveOrders, opener, keys.mark, rules)
 
 
 async def _sandbox(settings: Settings, stop: asyncio.Event) -> None:

@@ -143,6 +143,7 @@ def test_funds_go_in_and_out(open_page: OpenPage, standin: StandIn) -> None:
     expect(page.get_by_test_id("toast")).to_contain_text("1,000.500000000000000001 USDT added")
     expect(balance.last).to_contain_text("101,000.50")
 
+    page.bring_to_front()
     page.get_by_role("button", name="Add or take out funds").click()
     page.get_by_label("Take out", exact=True).check()
     amount.fill("999999")
