@@ -59,24 +59,26 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
 
 export function HelpSheet({ onClose }: { onClose(): void }) {
   return (
-    <Sheet label="Help" onClose={onClose}>
+    <Sheet label="Help" onClose={onClose} wide>
       <header class="sheet-head">
         <h2>Keyboard</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
       </header>
-      {GROUPS.map(({ title, keys }) => (
-        <section key={title} class="help-group">
-          <h3>{title}</h3>
-          <dl>
-            {keys.map(([key, what]) => (
-              <div key={key}>
-                <dt>{key.split(/ {3}/).map((one) => <kbd key={one}>{one}</kbd>)}</dt>
-                <dd>{what}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
-      ))}
+      <div class="help-groups">
+        {GROUPS.map(({ title, keys }) => (
+          <section key={title} class="help-group">
+            <h3>{title}</h3>
+            <dl>
+              {keys.map(([key, what]) => (
+                <div key={key}>
+                  <dt>{key.split(/ {3}/).map((one) => <kbd key={one}>{one}</kbd>)}</dt>
+                  <dd>{what}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
       <p class="help-note">A hollow candle is incomplete: its time is over, but trades may be missing. It corrects itself when they arrive. All times are UTC.</p>
     </Sheet>
   );

@@ -71,9 +71,10 @@ export function botColumns({ desk, actions, over, turn, clone }: BotsView): read
       cell: ({ bot }) => {
         if (bot.last_fill_at === null || bot.last_fill_price === null) return <span class="none">—</span>;
         const side = bot.last_fill_side === "SELL" ? "down" : "up";
+        const { priceScale } = market(bot.ticker);
         return (
           <>
-            <span class={side}>{bot.last_fill_side === "SELL" ? "Sold" : "Bought"}</span> {decimal(trimmed(bot.last_fill_price, market(bot.ticker).priceScale))}
+            <span class={side}>{bot.last_fill_side === "SELL" ? "Sold" : "Bought"}</span> {decimal(trimmed(bot.last_fill_price, priceScale), priceScale)}
             <span class="sub">{ago(bot.last_fill_at)}</span>
           </>
         );

@@ -4,6 +4,7 @@ import { type Fill, isOpen, type Order } from "@openoutcry/client";
 import { botName } from "../app/BotSelect.tsx";
 import { RealBadge } from "../app/RealBadge.tsx";
 import type { TableColumn } from "../app/Table.tsx";
+import { Amount } from "../panels/Amount.tsx";
 import type { Actions } from "../state/actions.ts";
 import type { Desk } from "../state/desk.ts";
 import { isReal } from "../state/botForm.ts";
@@ -51,7 +52,7 @@ export function orderColumns(desk: Desk, actions: Actions): readonly TableColumn
       id: "quantity",
       label: "Filled of quantity",
       cell: ({ filled_quantity, quantity, status, ticker }) => (
-        <>{isOpen(status) || status === "FILLED" || Number(filled_quantity) > 0 ? decimal(filled_quantity) : "0"}<span class="slash"> / {decimal(quantity)}</span> <span class="unit">{market(ticker).base}</span></>
+        <>{isOpen(status) || status === "FILLED" || Number(filled_quantity) > 0 ? decimal(filled_quantity) : "0"}<span class={status === "FILLED" ? "slash of-whole" : "slash"}> / {decimal(quantity)}</span> <span class="unit">{market(ticker).base}</span></>
       ),
     },
     {
@@ -90,7 +91,7 @@ export function fillColumns(desk: Desk): readonly TableColumn<KeyedFill>[] {
   const market = (ticker: string) => marketOf(desk.config, ticker);
   return [
     ...common<KeyedFill>(desk, ({ time }) => time),
-    { id: "price", label: "Price", cell: ({ price, ticker }) => decimal(price, market(ticker).priceScale) },
+    { id: "price", label: "Price", cell: ({ price, ticker }) => <Amount text={price} digits={market(ticker).priceScale} /> },
     { id: "quantity", label: "Quantity", cell: ({ quantity, ticker }) => <>{decimal(quantity)} <span class="unit">{market(ticker).base}</span></> },
     { id: "fee", label: "Fee", cell: ({ fee, ticker }) => <>{money(fee, market(ticker).quote)} <span class="unit">{market(ticker).quote}</span></> },
     {

@@ -1,7 +1,9 @@
 /** What the account has: assets, and what each bot holds at live prices. */
 
 import { type Balance, type Bot, decimal as exact, type Portfolio, unrealized } from "@openoutcry/client";
+import { RealBadge } from "../app/RealBadge.tsx";
 import type { Desk } from "../state/desk.ts";
+import { isReal } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { digitsOfAsset, gain, money, toneOf } from "../state/money.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -11,7 +13,7 @@ export function Balances({ portfolio, onFund }: { readonly portfolio: Portfolio;
   return (
     <section class="panel" aria-labelledby="balances-title">
       <div class="panel-head">
-        <h3 id="balances-title">Balances</h3>
+        <h3 id="balances-title">Balances <span class="unit">of paper money</span></h3>
         <button type="button" class="button quiet small" aria-haspopup="dialog" onClick={onFund}>Add or take out funds</button>
       </div>
       {held.length === 0 ? (
@@ -64,7 +66,7 @@ function PositionRow({ desk, bot, bid }: { readonly desk: Desk; readonly bot: Bo
   const open = bid === null ? null : unrealized(bot, bid);
   return (
     <tr>
-      <th scope="row">{bot.name}</th>
+      <th scope="row">{bot.name}{isReal(bot) && <RealBadge exchange={bot.exchange} />}</th>
       <td>{decimal(quantity)} <span class="unit">{base}</span></td>
       <td class="wide-only">{average ? decimal(exact.rounded(average, priceScale), priceScale) : "—"}</td>
       <td class="wide-only">{bid === null ? "…" : decimal(exact.rounded(bid, priceScale), priceScale)}</td>
