@@ -94,6 +94,7 @@ class StandIn:
         self.floor = Floor()
         self.source: Literal["stream", "rest", "none"] = "stream"
         self.markets_age: float = 0.4
+        self.live_exchanges: list[str] = []
         self.ticking = True
         self.hub_port = 0
         self.mode: Mode = "ok"
@@ -212,7 +213,8 @@ class StandIn:
             for s, (b, _, p, z) in MARKETS.items()
         ]
         body = {"symbols": symbols, "intervals": INTERVALS, "wsUrl": "", "wsPort": self.hub_port}
-        return web.json_response({**body, "version": "0.1.0", "publicMarketData": self.public})
+        body |= {"publicMarketData": self.public, "liveExchanges": self.live_exchanges}
+        return web.json_response({**body, "version": "0.1.0"})
 
     def _locked(self, request: web.Request) -> web.Response | None:
         """Return the refusal of market data that is for users only."""

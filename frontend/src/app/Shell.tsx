@@ -27,7 +27,7 @@ export function Shell({ desk }: { readonly desk: Desk }) {
     const ends = [
       listenForJumps({
         m: to("#markets"), c: () => void (location.hash = writeHash(desk.view.peek())), b: to("#bots"), o: to("#orders"),
-        a: to("#activity"), p: to("#portfolio"), h: to("#connection"),
+        a: to("#activity"), p: to("#portfolio"), h: to("#connection"), u: to("#account"),
       }),
       listenForKeys({ "?": () => setHelping(true) }),
     ];

@@ -18,6 +18,8 @@ export interface Config {
   readonly version: string;
   /** False: prices, candles and trades are for whoever has signed in. */
   readonly publicMarketData: boolean;
+  /** Where bots may trade with real money; empty where live trading is off. */
+  readonly liveExchanges: readonly string[];
 }
 
 interface Answer {
@@ -27,6 +29,7 @@ interface Answer {
   readonly wsPort?: number;
   readonly version?: string;
   readonly publicMarketData?: boolean;
+  readonly liveExchanges?: readonly string[];
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -41,6 +44,7 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     hubUrl: hubUrl(answer.wsUrl ?? "", answer.wsPort ?? 8001, location),
     version: answer.version ?? "",
     publicMarketData: answer.publicMarketData ?? true,
+    liveExchanges: answer.liveExchanges ?? [],
   };
 }
 

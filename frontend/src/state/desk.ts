@@ -6,6 +6,7 @@ import { SignedIn } from "./account.ts";
 import type { Config } from "./config.ts";
 import { readHash, type View } from "./hash.ts";
 import { Hub } from "./hub.ts";
+import { KillSwitch } from "./killSwitch.ts";
 import { MarketsFeed } from "./markets.ts";
 import { Ranking } from "./ranking.ts";
 import { Monitor } from "./monitor.ts";
@@ -25,6 +26,7 @@ export class Desk {
   readonly ranking: Ranking;
   readonly trading: Trading;
   readonly monitor: Monitor;
+  readonly killSwitch: KillSwitch;
   /** A sentence that answers what somebody did, for as long as it takes to read. */
   readonly said: Signal<Said | null> = signal(null);
 
@@ -37,6 +39,7 @@ export class Desk {
     this.ranking = new Ranking(this.markets);
     this.trading = new Trading(this.signedIn, this.hub);
     this.monitor = new Monitor(this.hub);
+    this.killSwitch = new KillSwitch(this.signedIn, this.trading, this.hub.connection, (text) => this.say(text));
   }
 
   /** Nobody is signed in, and market data is for users only. */
@@ -49,6 +52,7 @@ export class Desk {
   }
 
   stop(): void {
+    this.killSwitch.stop();
     this.monitor.stop();
     this.trading.stop();
     this.ranking.stop();

@@ -92,6 +92,7 @@ async def test_config(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
         "wsPort": 8123,
         "version": "1.2.3",
         "publicMarketData": True,
+        "liveExchanges": [],
     }
 
 

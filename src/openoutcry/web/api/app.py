@@ -23,6 +23,7 @@ from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings, paper_balances
 from openoutcry.core.client_address import networks
 from openoutcry.core.prices import parse_coins
+from openoutcry.core.trading.events import LIVE_EXCHANGES
 from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
@@ -120,6 +121,7 @@ def create_app(
                 ws_port=settings.ws_port,
                 version=version,
                 public_market_data=public,
+                live_exchanges=LIVE_EXCHANGES if _is_live(settings) else (),
             ),
             *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *udf_routes(instruments, pages, live.time, settings.venue),
@@ -172,8 +174,12 @@ def _desk_rules(settings: Settings) -> DeskRules:
         currency=next(iter(balances)),
         fee_rate=settings.paper_fee,
         spread=settings.spread,
-        live=settings.live_trading and has_ccxt(),
+        live=_is_live(settings),
     )
+
+
+def _is_live(settings: Settings) -> bool:
+    return settings.live_trading and has_ccxt()
 
 
 def _limits(valkey: Redis, settings: Settings) -> SignInLimits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -48,6 +49,7 @@ class ConfigBody(Struct, frozen=True, rename="camel"):
     ws_port: int
     version: str
     public_market_data: bool
+    live_exchanges: list[str]
 
 
 class GapItem(Struct, frozen=True, rename="camel"):
@@ -81,6 +83,7 @@ def system_routes(
     ws_port: int,
     version: str,
     public_market_data: bool,
+    live_exchanges: Sequence[str] = (),
 ) -> list[HTTPRouteHandler]:
     """Return the routes that describe the system."""
 
@@ -89,7 +92,8 @@ def system_routes(
         summary="Markets, intervals and where the hub is",
         description=(
             "`wsUrl` empty: the hub is on this host at `wsPort`. `publicMarketData` false: prices,"
-            " candles and trades are for users."
+            " candles and trades are for users. `liveExchanges`: where bots may trade with real"
+            " money; empty where live trading is off."
         ),
         opt=FOR_ALL,
         tags=["market data"],
@@ -106,6 +110,7 @@ def system_routes(
             ws_port=ws_port,
             version=version,
             public_market_data=public_market_data,
+            live_exchanges=list(live_exchanges),
         )
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=5")
 
