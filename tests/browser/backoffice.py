@@ -28,6 +28,7 @@ class BackOffice:
         self._count = 0
         self._since = time.time()
         self._emptied = False
+        self.password = PASSWORD
         self.sessions: list[dict[str, Any]] = []
         self.keys: list[dict[str, Any]] = []
         self.exchange_keys: list[dict[str, Any]] = []
@@ -50,6 +51,7 @@ class BackOffice:
             web.get("/api/v1/auth/me", self._me),
             web.post("/api/v1/auth/sign-out", self._sign_out),
             web.post("/api/v1/auth/sign-out-everywhere", self._sign_out),
+            web.post("/api/v1/auth/password", self._change_password),
             web.get("/api/v1/auth/sessions", self._sessions),
             web.delete("/api/v1/auth/sessions/{id}", self._end_session),
             web.get("/api/v1/auth/keys", self._keys),
@@ -64,7 +66,7 @@ class BackOffice:
 
     async def _token(self, request: web.Request) -> web.Response:
         said = await request.json()
-        if said["name"] not in ROLES or said["password"] != PASSWORD:
+        if said["name"] not in ROLES or said["password"] != self.password:
             return _refuse(401, "The name or the password is wrong.")
         agent = request.headers.get("User-Agent", "")
         self.sessions = [{**one, "current": False} for one in self.sessions]
@@ -90,6 +92,19 @@ class BackOffice:
 
     async def _sessions(self, request: web.Request) -> web.Response:
         return self._no(request) or web.json_response({"sessions": self.sessions})
+
+    async def _change_password(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        said = await request.json()
+        if said["current"] != self.password:
+            return _refuse(403, "The current password is wrong.")
+        if said["new"] == "password1234":
+            return _refuse(400, "The password is among those that are tried first; choose another.")
+        self.password = said["new"]
+        others = [one for one in self.sessions if not one["current"]]
+        self.sessions = [one for one in self.sessions if one["current"]]
+        return web.json_response({"ended": len(others)})
 
     async def _end_session(self, request: web.Request) -> web.Response:
         if refusal := self._no(request):

@@ -46,6 +46,34 @@ def test_sessions_are_listed_and_ended(open_page: OpenPage, standin: StandIn) ->
     assert standin.office.access == {}
 
 
+def test_another_password(open_page: OpenPage, standin: StandIn) -> None:
+    """It takes the present one; each refusal stands at its field; other sessions end."""
+    standin.office.sessions = [session("x", CURL)]
+    page = open_account(open_page)
+    page.get_by_role("button", name="Change password").click()
+    current, fresh, again = (
+        page.locator(f"[name={name}]") for name in ("current", "next", "again")
+    )
+    expect(current).to_be_focused()
+    for old, new, problem, field in (
+        ("not it at all", "short", "At least 10 characters", fresh),
+        ("not it at all", "a better one", "The current password is wrong", current),
+        (standin.office.password, "password1234", "among those that are tried first", fresh),
+    ):
+        current.fill(old)
+        fresh.fill(new)
+        again.fill(new)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_contain_text(problem)
+        expect(field).to_be_focused()
+    fresh.fill("a better one")
+    again.fill("a better one")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("toast")).to_contain_text("1 other session ended")
+    expect(page.get_by_test_id("sessions").locator("li.row")).to_have_count(1)
+    assert standin.office.password == "a better one"  # noqa: S105 - of a made-up person
+
+
 def test_api_keys_from_making_to_revoking(open_page: OpenPage, standin: StandIn) -> None:
     """A key is made with scopes and an end, shown this once, copied, used by name, and revoked."""
     standin.office.keys = [

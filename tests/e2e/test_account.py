@@ -69,6 +69,14 @@ async def test_keys_sessions_and_funds(tmp_path: Path) -> None:
 
         await eventually("the session that was ended is refused", ended, 15)
 
+        await page.get_by_role("button", name="Change password").click()
+        await page.get_by_label("Current password").fill(PASSWORD)
+        await page.get_by_label("New password", exact=True).fill("another battery, staple")
+        await page.get_by_label("New password again").fill("another battery, staple")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("toast")).to_contain_text("1 other session ended")
+        await expect(sessions).to_have_count(1)
+
         await page.get_by_role("button", name="New key").click()
         await page.get_by_label("Name", exact=True).fill("cellar")
         await page.get_by_role("button", name="Make the key").click()

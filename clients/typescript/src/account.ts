@@ -59,6 +59,15 @@ const EXCHANGE_KEYS = "/api/v1/exchange-keys";
 export class AccountApi {
   constructor(private readonly credentials: Pick<Credentials, "request">) {}
 
+  /**
+   * Another password, by showing the one that one has; answers how many other sessions ended. A wrong `current` is
+   * status 403, and costs a try; a `next` that will not do is 400.
+   */
+  async changePassword(current: string, next: string, options: RequestOptions = {}): Promise<number> {
+    const body = await this.credentials.request(`${AUTH}/password`, { ...options, method: "POST", json: { current, new: next } });
+    return isFields(body) && typeof body.ended === "number" ? body.ended : 0;
+  }
+
   /** The one used last first. */
   async sessions(options: RequestOptions = {}): Promise<readonly SignInSession[]> {
     return listIn(await this.credentials.request(`${AUTH}/sessions`, options), "sessions", isSession);

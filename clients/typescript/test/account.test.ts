@@ -25,6 +25,7 @@ describe("the account", () => {
     expect((await api.makeKey({ name: "n", scopes: ["read"], expiresInDays: 90 })).key).toBe("ok_p_secret");
     await api.revokeKey("p");
     await api.removeExchangeKey(7);
+    expect(await api.changePassword("old one", "new one")).toBe(3);
     expect(asked).toEqual([
       ["GET", "/api/v1/auth/sessions", undefined],
       ["DELETE", "/api/v1/auth/sessions/a%20b", undefined],
@@ -33,6 +34,7 @@ describe("the account", () => {
       ["POST", "/api/v1/auth/keys", { name: "n", scopes: ["read"], expiresInDays: 90 }],
       ["DELETE", "/api/v1/auth/keys/p", undefined],
       ["DELETE", "/api/v1/exchange-keys/7", undefined],
+      ["POST", "/api/v1/auth/password", { current: "old one", new: "new one" }],
     ]);
   });
 

@@ -76,7 +76,7 @@ export function ExchangeKeySheet({ view: { desk, feed }, exchanges, onClose }: P
         </div>
         {exchanges.length > 1 && <SelectField name="exchange" label="Exchange" value={exchange} options={exchanges.map((one) => [one, exchangeName(one)])} onChange={setExchange} />}
         <Field name="api_key" label={`${where} API key`} value={key} problem={shown.api_key} most={512} autofocus onInput={setKey} />
-        <Field name="secret" label="Secret" value={secret} problem={shown.secret} most={4096} secret onInput={setSecret} />
+        <Field name="secret" label="Secret" value={secret} problem={shown.secret} most={4096} secret="new-password" onInput={setSecret} />
         <Field name="key_name" label="Name (optional)" value={name} placeholder="trading" most={60} onInput={setName} />
         <CheckField
           name="understood" label="This key may not withdraw" problem={shown.understood} on={understood} onChange={setUnderstood}

@@ -42,7 +42,7 @@ function Account({ desk }: { readonly desk: Desk }) {
   return (
     <div class="admin">
       <div class="settings">
-        <Profile desk={desk} account={account} />
+        <Profile view={view} account={account} />
         <Sessions view={view} />
         <ApiKeys view={view} isAdmin={account.role === "admin"} />
         {feed.exchangeKeys && <ExchangeKeys view={view} keys={feed.exchangeKeys} />}

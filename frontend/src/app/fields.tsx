@@ -15,15 +15,15 @@ interface FieldProps extends Common {
   readonly placeholder?: string;
   readonly unit?: string;
   readonly numeric?: boolean;
-  /** Shown as dots, and kept by no browser. */
-  readonly secret?: boolean;
+  /** Shown as dots; the word tells a browser's password manager what it is. */
+  readonly secret?: "current-password" | "new-password";
   readonly autofocus?: boolean;
   /** Characters. */
   readonly most?: number;
   onInput(text: string): void;
 }
 
-export function Field({ value, placeholder = "", unit, numeric = false, secret = false, autofocus = false, most, onInput, ...common }: FieldProps) {
+export function Field({ value, placeholder = "", unit, numeric = false, secret, autofocus = false, most, onInput, ...common }: FieldProps) {
   const attributes = {
     name: common.name,
     autofocus,
@@ -37,7 +37,7 @@ export function Field({ value, placeholder = "", unit, numeric = false, secret =
   return (
     <Labelled {...common}>
       <span class="field" data-unit={unit !== undefined && unit !== ""}>
-        {secret ? <input type="password" autocomplete="new-password" {...attributes} /> : <input type="text" inputMode={numeric ? "decimal" : "text"} autocomplete="off" {...attributes} />}
+        {secret ? <input type="password" autocomplete={secret} {...attributes} /> : <input type="text" inputMode={numeric ? "decimal" : "text"} autocomplete="off" {...attributes} />}
         {unit && <i aria-hidden="true">{unit}</i>}
       </span>
     </Labelled>
