@@ -1,8 +1,9 @@
-"""Ending background tasks for sure."""
+"""Ending background tasks for sure, and sleeping no longer than there is a reason to."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 _PATIENCE: Final = 0.2
@@ -17,3 +18,10 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()
+
+
+async def sleep(seconds: float, stop: asyncio.Event) -> None:
+    """Sleep for `seconds`, or less if `stop` is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.base_rows import BucketKey, read_rows
 from openoutcry.adapters.postgres.outages import OUTAGES
+from openoutcry.adapters.tasks import sleep
 from openoutcry.core.batch import Recorded
 from openoutcry.core.candle_messages import BaseCandles, Committed
 from openoutcry.core.coverage import Coverage
@@ -93,7 +94,7 @@ class Announcer:
                 await self._publish_trades()
             except (OSError, RedisError) as error:
                 log.warning("trades are not announced", reason=f"{type(error).__name__}: {error}")
-                await _sleep(_AGAIN_SECONDS, stop)
+                await sleep(_AGAIN_SECONDS, stop)
 
     async def _run_candles(self, stop: asyncio.Event) -> None:
         connection: asyncpg.Connection[Any] | None = None
@@ -112,9 +113,9 @@ class Announcer:
                     "candles wait to be announced", reason=f"{type(error).__name__}: {error}"
                 )
                 self._candles_wait.set()
-                await _sleep(_AGAIN_SECONDS, stop)
+                await sleep(_AGAIN_SECONDS, stop)
                 continue
-            await _sleep(_REST_SHARE * (time.perf_counter() - started), stop)
+            await sleep(_REST_SHARE * (time.perf_counter() - started), stop)
         if connection is not None:
             await connection.close(timeout=2)
 
@@ -218,10 +219,3 @@ async def _woken(event: asyncio.Event) -> bool:
         return False
     event.clear()
     return True
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -11,6 +11,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from openoutcry.adapters.tasks import sleep
 from openoutcry.core.keys import client_weight_key
 
 log = structlog.get_logger(__name__)
@@ -65,10 +66,7 @@ class ClientWeights:
                 await self.settle()
             except (RedisError, OSError) as error:
                 log.warning("weights are counted by each process alone", reason=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), SETTLE_SECONDS)
-            except TimeoutError:
-                continue
+            await sleep(SETTLE_SECONDS, stop)
 
     async def settle(self) -> None:
         """Tell what was spent here and hear what was spent elsewhere; one round trip."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.pool import Pool, fetch
+from openoutcry.adapters.tasks import sleep
 from openoutcry.adapters.valkey.trade_stream import order_of
 from openoutcry.core.candle_messages import Committed
 from openoutcry.core.coverage import Coverage
@@ -101,10 +102,7 @@ class CommitNews:
                 await self._look()
             except StoreUnavailableError as error:
                 log.debug("commits cannot be compared", reason=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
-            except TimeoutError:
-                continue
+            await sleep(_LOOK_SECONDS, stop)
 
     async def _look(self) -> None:
         if not self._bus.connected:

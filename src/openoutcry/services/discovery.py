@@ -12,6 +12,7 @@ import structlog
 
 from openoutcry.adapters.postgres import instruments as instrument_rows
 from openoutcry.adapters.postgres.outages import OUTAGES
+from openoutcry.adapters.tasks import sleep
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.symbols import split_symbol
@@ -43,7 +44,7 @@ async def discover(
             log.warning(
                 "instruments are not known yet", reason=str(error), again_in=round(delay, 1)
             )
-            await _sleep(delay, stop)
+            await sleep(delay, stop)
     return []
 
 
@@ -120,10 +121,3 @@ async def _ask(rest: VenueRest, venue: str, symbols: Sequence[str]) -> list[Inst
         for symbol in symbols
         for info in (listed[symbol],)
     ]
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.outages import OUTAGES
+from openoutcry.adapters.tasks import sleep
 from openoutcry.errors import OutcryError, RateLimitedError
 
 log = structlog.get_logger(__name__)
@@ -54,9 +55,6 @@ async def go_again(
         except OutcryError as error:
             pause = after_trouble
             log.warning("the venue does not help", errand=name, reason=str(error))
-        try:
-            await asyncio.wait_for(stop.wait(), pause)
-        except TimeoutError:
-            continue
+        await sleep(pause, stop)
     if connection is not None:
         await connection.close(timeout=2)

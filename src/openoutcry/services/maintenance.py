@@ -13,6 +13,7 @@ import structlog
 from openoutcry.adapters.postgres import retention
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.times import from_us
+from openoutcry.adapters.tasks import sleep
 from openoutcry.core.intervals import DAY
 
 log = structlog.get_logger(__name__)
@@ -45,10 +46,7 @@ async def maintain(
                 await connection.close(timeout=2)
         except OUTAGES as error:
             log.warning("housekeeping is put off", reason=f"{type(error).__name__}: {error}")
-        try:
-            await asyncio.wait_for(stop.wait(), _PERIOD_SECONDS)
-        except TimeoutError:
-            continue
+        await sleep(_PERIOD_SECONDS, stop)
 
 
 async def maintain_once(

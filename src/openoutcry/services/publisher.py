@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.outbox import Outbox, Row
-from openoutcry.adapters.tasks import end
+from openoutcry.adapters.tasks import end, sleep
 from openoutcry.adapters.valkey.user_history import Message, UserHistory
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.trading.wire import user_message
@@ -124,7 +124,7 @@ class Publisher:
                         reason=f"{type(error).__name__}: {error}",
                         in_seconds=round(delay, 2),
                     )
-                    await _sleep(delay, stop)
+                    await sleep(delay, stop)
         finally:
             if listening is not None:
                 await end(listening)
@@ -134,7 +134,7 @@ class Publisher:
         try:
             outbox = await Outbox.own(connection)
             if outbox is None:
-                await _sleep(_STANDBY_SECONDS, stop)
+                await sleep(_STANDBY_SECONDS, stop)
                 return
             self.stats.owned = 1
             log.info("publisher owns the outbox")
@@ -206,11 +206,3 @@ async def _close(connection: Connection) -> None:
         await connection.close(timeout=2)
     except OUTAGES:
         connection.terminate()
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

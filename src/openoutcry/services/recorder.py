@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.shard_store import ShardStore
+from openoutcry.adapters.tasks import sleep
 from openoutcry.adapters.valkey.trade_stream import Entry, TradeStream, order_of
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.batch import Recorded, record
@@ -112,7 +113,7 @@ class Recorder:
             try:
                 store = await self._own()
                 if store is None:
-                    await _sleep(_STANDBY_SECONDS, stop)
+                    await sleep(_STANDBY_SECONDS, stop)
                     continue
                 try:
                     await self._record_owned(store, stop, backoff)
@@ -127,7 +128,7 @@ class Recorder:
                     reason=f"{type(error).__name__}: {error}",
                     in_seconds=round(delay, 2),
                 )
-                await _sleep(delay, stop)
+                await sleep(delay, stop)
 
     async def _own(self) -> ShardStore | None:
         connection = await self._connect()
@@ -322,10 +323,3 @@ def _instruments_of(frame: Frame) -> list[int]:
     if frame.kind is FrameKind.KLINES:
         named += [one.instrument for one in decode_klines(frame.body)]
     return named
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

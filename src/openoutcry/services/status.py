@@ -22,6 +22,7 @@ from openoutcry.adapters.postgres.figures_reader import (
 )
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.readiness import newest_revision
+from openoutcry.adapters.tasks import sleep
 from openoutcry.adapters.valkey.status_board import (
     StreamFigures,
     ping,
@@ -187,19 +188,11 @@ async def report(role: str, provider: Provider, valkey: Redis, stop: asyncio.Eve
             if reachable:
                 _log.warning("status is not reported", role=role, reason=str(error))
             reachable = False
-        await _sleep(stop, _PERIOD)
+        await sleep(_PERIOD, stop)
     try:
         async with asyncio.timeout(_PERIOD):
             await remove_status(valkey, role, instance)
     except (StoreUnavailableError, TimeoutError):
-        return
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
         return
 
 

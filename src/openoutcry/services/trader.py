@@ -22,6 +22,7 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.trade_reader import TradeReader
 from openoutcry.adapters.postgres.trader_shards import SHARDS, TraderShards
+from openoutcry.adapters.tasks import sleep
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.frames import decode
 from openoutcry.core.keys import TRADER_WAKE, trades_channel
@@ -114,7 +115,7 @@ class Trader:
                 delay = backoff.next()
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("trader interrupted", reason=reason, in_seconds=round(delay, 2))
-                await _sleep(delay, stop)
+                await sleep(delay, stop)
             finally:
                 if self._live is not None:
                     await self._live.close()
@@ -191,11 +192,3 @@ class Trader:
             )
         work.compare(await shards.busy())
         self.stats.shards, self.stats.accounts = len(shards.owned), len(work.accounts)
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

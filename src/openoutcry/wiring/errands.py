@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import TaskGroup
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
+
+import asyncpg
 
 from openoutcry.adapters.postgres import readiness
 from openoutcry.adapters.postgres.open_gaps import open_gaps
@@ -19,6 +22,8 @@ from openoutcry.services.importer import Importer, Progress
 from openoutcry.services.recorder import Recorder
 from openoutcry.services.repair import Repair
 from openoutcry.wiring.parts import connect, open_valkey, venue_rest
+
+Dial: TypeAlias = "Callable[[], Awaitable[asyncpg.Connection[Any]]]"
 
 
 async def import_files(
@@ -39,12 +44,7 @@ async def import_files(
         rest = await venue_rest(stack, settings, valkey)
         instrument = await instrument_for_import(rest, dial, settings.venue, symbol)
         shard = instrument.id % settings.stream_shards
-        stream = TradeStream(
-            await open_valkey(stack, settings, retries=0), shard, f"import-{os.getpid()}"
-        )
-        recorder = Recorder(
-            shard, dial, stream, lambda _recorded, _known: None, settings.recorder_batch
-        )
+        recorder = await _recorder(stack, settings, dial, shard, "import")
         recording = asyncio.create_task(recorder.run(stop))
         importer = Importer(valkey, settings.stream_shards, instrument, tell)
         importing = asyncio.create_task(importer.run(files))
@@ -75,18 +75,7 @@ async def fill_gaps(settings: Settings, symbol: str | None, tell: Callable[[int]
         repair = Repair(dial, valkey, rest, settings.stream_shards)
         connection = await dial()
         stack.push_async_callback(connection.close)
-        recorders = [
-            Recorder(
-                shard,
-                dial,
-                TradeStream(
-                    await open_valkey(stack, settings, retries=0), shard, f"repair-{os.getpid()}"
-                ),
-                lambda _recorded, _known: None,
-                settings.recorder_batch,
-            )
-            for shard in shards
-        ]
+        recorders = [await _recorder(stack, settings, dial, shard, "repair") for shard in shards]
         async with TaskGroup() as tasks:
             for recorder in recorders:
                 tasks.create_task(recorder.run(stop))
@@ -99,3 +88,12 @@ async def fill_gaps(settings: Settings, symbol: str | None, tell: Callable[[int]
                         break
             finally:
                 stop.set()
+
+
+async def _recorder(
+    stack: AsyncExitStack, settings: Settings, dial: Dial, shard: int, name: str
+) -> Recorder:
+    """Return a recorder that announces nothing, for as long as the errand takes."""
+    valkey = await open_valkey(stack, settings, retries=0)
+    stream = TradeStream(valkey, shard, f"{name}-{os.getpid()}")
+    return Recorder(shard, dial, stream, lambda _recorded, _known: None, settings.recorder_batch)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
+from openoutcry.adapters.tasks import sleep
 from openoutcry.errors import ConfigError
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
@@ -39,7 +40,7 @@ async def wait_until_up(url: str, stop: asyncio.Event) -> bool:
     while not stop.is_set():
         if await answers(url):
             return True
-        await wait_for(stop, pause(time.monotonic() - began))
+        await sleep(pause(time.monotonic() - began), stop)
     return False
 
 
@@ -60,7 +61,7 @@ async def wait_until_migrated(url: str, stop: asyncio.Event) -> bool:
                 f"The database is at revision {found}, later than {known[-1]}, the last one that "
                 "this version of OpenOutcry knows. Install the later version."
             )
-        await wait_for(stop, pause(time.monotonic() - began))
+        await sleep(pause(time.monotonic() - began), stop)
     return False
 
 
@@ -83,15 +84,6 @@ async def revision(url: str) -> str | None:
         return str(found) if found is not None else None
     finally:
         await connection.close(timeout=5)
-
-
-async def wait_for(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep for `seconds`, or less if `stop` is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 async def answers(url: str) -> bool:
