@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from openoutcry import engines as engines_module
@@ -45,6 +46,19 @@ async def execute(url: str, *statements: str) -> None:
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def plain_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget how a command has set up its logs: they go to a stream that is closed with it."""
+    configure = structlog.configure
+
+    def without_memory(**chosen: Any) -> None:
+        configure(**{**chosen, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_memory)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def role(name: str, seconds_ago: float = 0.5) -> RoleReport:
 WELL = SystemStatus(
     time=NOW,
     engines=[EngineStatus("postgres", True, 1.5), EngineStatus("valkey", True, 0.4)],
-    roles=[role(name) for name in ("api", "feed", "hub", "recorder")],
+    roles=[role(name) for name in ("api", "feed", "hub", "recorder", "trader")],
     streams=[StreamStatus("trades_stream:{0}", 321, "2-0", "1-0", 98_765, 0.25)],
     symbols=[SymbolStatus("BTCUSDT", 4711, NOW - 3 * SECOND, NOW - SECOND)],
     gaps_open=0,
@@ -69,12 +69,12 @@ def test_what_is_down_is_named() -> None:
     """An engine without an answer and a role without a report are down, in the table and in JSON."""
     engines = [EngineStatus("postgres", False, 2000.0, "no answer within 2 s"), WELL.engines[1]]
     ill = structs.replace(WELL, engines=engines, roles=WELL.roles[:2], gaps_open=2)
-    assert down(ill) == ["postgres", "recorder", "hub"]
-    assert json.loads(encode(ill))["down"] == ["postgres", "recorder", "hub"]
+    assert down(ill) == ["postgres", "recorder", "hub", "trader"]
+    assert json.loads(encode(ill))["down"] == ["postgres", "recorder", "hub", "trader"]
     assert json.loads(encode(ill))["gapsOpen"] == 2
     text = shown(ill)
     assert "no answer within 2 s" in text
-    assert text.count("not running") == 2
+    assert text.count("not running") == 3
 
 
 def test_an_old_report_stands_out() -> None:

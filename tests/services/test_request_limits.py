@@ -29,6 +29,8 @@ class Broken(SharedLogs):
             raise ValkeyConnectionError("gone")
         if self.how == "hangs":
             await asyncio.sleep(3600)
+        if self.how == "faulty":
+            raise ZeroDivisionError
         return await super().take(wanted)
 
 
@@ -146,3 +148,14 @@ async def test_who_gives_up_waiting_harms_nobody(valkey: Redis) -> None:
     await asyncio.sleep(0)
     gone.cancel()
     assert (await other).allowed
+
+
+async def test_nobody_waits_for_an_answer_that_cannot_come(valkey: Redis) -> None:
+    """A fault of ours is raised at whoever asked, and the next one is answered again."""
+    shared = Broken(valkey, public_rule(120))
+    limits = RequestLimits(shared)
+    shared.how = "faulty"
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(ask(limits), 10)
+    shared.how = ""
+    assert (await asyncio.wait_for(ask(limits), 10)).allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Final, TypeVar
 
 import structlog
@@ -111,6 +112,14 @@ class RequestLimits:
 
     async def _ask(self) -> None:
         asked, self._waiting = self._waiting, {}
+        try:
+            await self._answer(asked)
+        except Exception as error:  # noqa: BLE001  (nobody may be left waiting)
+            for verdict in chain(*asked.values()):
+                if not verdict.done():
+                    verdict.set_exception(error)
+
+    async def _answer(self, asked: dict[str, list[asyncio.Future[Verdict]]]) -> None:
         wanted = {client: len(waiting) for client, waiting in asked.items()}
         self.round_trips += 1
         try:
