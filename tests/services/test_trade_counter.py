@@ -217,9 +217,9 @@ async def test_backfill_beside_a_publisher_while_trades_arrive(house: House, val
         await asyncio.sleep(0.02)
     seen: list[int] = []
     for _ in range(3):
-        await house.counts.add({days[0]: 1000})  # something is wrong with it
+        await house.counts.add({days[0]: 1_000_000})  # something is wrong with it
         await backfill(house.counts, house.recounts, house.connect, lambda at, _of: seen.append(at))
-        assert (await house.counted())[days[0]] < 1000
+        assert (await house.counted())[days[0]] < 1_000_000
     done.set()
     made = await trading
     while await house.db.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):
