@@ -1,13 +1,15 @@
 """Private messages to 5,000 sockets of one hub, 50 of which do not read.
 
     python benchmarks/private_hub.py [--sockets 5000] [--stuck 50] [--seconds 15] [--quotes 1]
+    python benchmarks/private_hub.py --watchers 4450 --quotes 5
 
 Prints how late messages are at the others, and the hub's memory. Engines, history, hub and accounts are
 the real ones; the hub is pinned to one core, Valkey, PostgreSQL and the readers to another. Each user
 has five tabs, each with the channels `user` and `price:BTCUSDT`. The stuck sockets are one user's, who
 gets enough to go past their bound. Latency is from before a message is appended to the history to its
-arrival in a reader. The C load client cannot sign in, so the readers are picows too, in one process:
-what it takes them to read is in the figures.
+arrival in a reader. The readers are picows too, in one process: what it takes them to read a price at
+every socket is in the figures. `--watchers` of the sockets are the C load client's instead, which cannot
+sign in and only hears the prices (`wsload`: `$OUTCRY_TEST_WSLOAD`, else ../shared/tools/wsload.c).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -199,7 +202,7 @@ async def measure(options: argparse.Namespace) -> None:
         await migrate.upgrade(running.database_url)
         pool = await open_pool(running.database_url, application_name="bench")
         stack.push_async_callback(pool.close)
-        readers = options.sockets - options.stuck
+        readers = options.sockets - options.stuck - options.watchers
         users, keys = [], []
         for number in range(1 + -(-readers // TABS)):
             sql = (
@@ -240,6 +243,10 @@ async def measure(options: argparse.Namespace) -> None:
             async with asyncio.timeout(30):
                 while book.ready < min(number + 50, readers):
                     await asyncio.sleep(0.01)
+        if options.watchers:
+            watching = watch(port, options.watchers, options.seconds + 2)
+            stack.callback(watching.kill)
+            await asyncio.to_thread(watching.stdout.readline)  # type: ignore[union-attr]
         silent = [stuck(port, keys[0]) for _ in range(options.stuck)]
         await asyncio.sleep(0.5)
         before = memory(hub.pid)
@@ -274,6 +281,23 @@ def report(book: Book, readers: int, hub_memory: tuple[float, float, float]) -> 
     print("hub's memory, MB: before {:.0f}, at most {:.0f}, after {:.0f}".format(*hub_memory))
 
 
+def watch(port: int, sockets: int, seconds: float) -> subprocess.Popen[bytes]:
+    """Start the C load client on the prices; it prints a line when all its sockets are connected."""
+    places = [os.environ.get("OUTCRY_TEST_WSLOAD", "")]
+    places += [str(parent / "shared" / "tools" / "wsload.c") for parent in HERE.parents]
+    source = next((place for place in places if Path(place).is_file()), None)
+    if source is None:
+        raise SystemExit("--watchers needs wsload.c: set OUTCRY_TEST_WSLOAD to it.")
+    program = Path(tempfile.mkdtemp(prefix="outcry-bench-")) / "wsload"
+    subprocess.run(["gcc", "-O2", "-o", program, source], check=True)
+    subscribe = '{"type":"subscribe","channel":"price:BTCUSDT"}'
+    return subprocess.Popen(
+        [program, str(port), PATH, str(sockets), str(seconds), subscribe],
+        preexec_fn=lambda: os.sched_setaffinity(0, {OTHER_CORE}),  # noqa: PLW1509
+        stdout=subprocess.PIPE,
+    )
+
+
 async def wait_for(port: int) -> None:
     """Return when somebody listens on `port`."""
     for _ in range(500):
@@ -298,6 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sockets", type=int, default=5000)
     parser.add_argument("--stuck", type=int, default=50)
+    parser.add_argument("--watchers", type=int, default=0, help="sockets that hear prices only")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--quotes", type=float, default=1, help="a second, each to every socket")
     limit()

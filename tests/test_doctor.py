@@ -10,12 +10,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import MovedError
 
+from clusterkit import Cluster, cluster, whole_cluster
 from openoutcry.adapters.postgres import readiness
 from openoutcry.commands import doctor
+from openoutcry.commands.context import told
 from openoutcry.commands.doctor import Finding, Level
 from openoutcry.config import Settings
 from openoutcry.engines import _binaries
+from openoutcry.errors import ConfigError
+
+__all__ = ["cluster", "whole_cluster"]
 
 
 async def found(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
@@ -94,6 +100,29 @@ async def test_valkey_that_forgets(valkey_url: str, valkey: Redis) -> None:
         await valkey.config_set("appendonly", "yes")
     assert (finding.level, finding.found) == (Level.WARNING, "no")
     assert finding.remedy.startswith("CONFIG SET appendonly yes")
+
+
+async def test_a_cluster(cluster: Cluster) -> None:
+    """Every node's settings are looked at, and a cluster's node is not taken for a server on its own."""
+    seen = await found(doctor.check_valkey(cluster.url))
+    assert seen["Valkey"].found == "answers, a cluster of 3 primaries"
+    assert seen["Valkey's appendonly"].level is Level.OK
+    last = await cluster.primary_of("another")
+    await last.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        policy = (await found(doctor.check_valkey(cluster.url)))["Valkey's maxmemory-policy"]
+    finally:
+        await last.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert (policy.level, policy.found) == (Level.WARNING, "allkeys-lru")
+    wrong = (await found(doctor.check_valkey(cluster.nodes[0].url)))["Valkey"]
+    assert wrong.level is Level.BROKEN
+    assert "redis+cluster://" in wrong.remedy
+
+
+def test_what_a_clusters_node_says() -> None:
+    """A command that meets a cluster by a plain URL says what to write, not that a store is away."""
+    with pytest.raises(ConfigError, match=r"redis\+cluster://"), told():
+        raise MovedError("7 127.0.0.1:7001")
 
 
 async def test_valkey_that_hides_its_settings() -> None:

@@ -1,6 +1,6 @@
 import type { Parameter, Strategy } from "@openoutcry/client";
 import { describe, expect, it } from "vitest";
-import { changeOf, draftOf, emptyValues, labelOf, problemsIn, problemsOf, valuesOf, withStrategy } from "../src/state/botForm.ts";
+import { changeOf, draftOf, emptyValues, isReal, labelOf, problemsIn, problemsOf, valuesOf, withStrategy } from "../src/state/botForm.ts";
 import { bot } from "./make.ts";
 
 const parameter = (name: string, type: string, change: Partial<Parameter> = {}): Parameter => ({
@@ -41,6 +41,24 @@ describe("what is sent", () => {
     const change = changeOf({ ...values, limits: { ...values.limits, max_order: "" } }, scalper);
     expect(change.limits).toEqual({ max_order: null, max_position: null, price_band: null });
     expect(Object.keys(change)).not.toContain("ticker");
+  });
+});
+
+describe("real money", () => {
+  const real = { ...typed, exchange: "binance", leverage: "3" };
+
+  it("is sent as meant only after the tick, and is never borrowed", () => {
+    expect(problemsOf(real, scalper, true)).toEqual({ understood: "Tick this, or choose paper money." });
+    expect(draftOf(real, scalper, true)).toMatchObject({ exchange: "binance", live: false, leverage: "1" });
+    const meant = { ...real, understood: true };
+    expect(problemsOf(meant, scalper, true)).toEqual({});
+    expect(draftOf(meant, scalper, true)).toMatchObject({ exchange: "binance", live: true, leverage: "1" });
+  });
+
+  it("is asked for when a bot is made, not when it is edited; paper says nothing of it", () => {
+    expect(problemsOf(real, scalper)).toEqual({});
+    expect(Object.keys(draftOf({ ...typed, understood: true }, scalper, true))).not.toContain("live");
+    expect([isReal(bot(1)), isReal(bot(1, { exchange: "binance" }))]).toEqual([false, true]);
   });
 });
 

@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database_url: str = ""
     """PostgreSQL to use; empty: an embedded one."""
     valkey_url: str = ""
-    """Valkey or Redis to use; empty: an embedded one."""
+    """Valkey or Redis to use, `redis+cluster://host:port,…` for a cluster; empty: an embedded one."""
 
     host: str = "127.0.0.1"
     """Address that the API and the hub listen on."""
@@ -55,7 +55,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allowed_origins: list[str] = field(default_factory=list)
     """Web origins that may read the API and open the hub besides the dashboard's own; `*`: every one."""
     public_market_data: bool = True
-    """Whether the hub tells prices, candles and trades to everybody; false: to users only."""
+    """Whether everybody may have prices, candles and trades, from REST and hub; false: users only."""
 
     public_origins: list[str] = field(default_factory=list)
     """Web origins whose pages may read `/api/public` and hear `stats:trades`; `*`: every one."""
@@ -167,6 +167,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Days to keep trades; 0 keeps them for good."""
     retention_1s_days: Annotated[int, Meta(ge=0)] = 30
     """Days to keep 1s candles; 0 keeps them for good."""
+    retention_logs_days: Annotated[int, Meta(ge=0)] = 90
+    """Days to keep the bots' activity log; 0 keeps it for good. Orders and fills always stay."""
+    retention_equity_days: Annotated[int, Meta(ge=0)] = 180
+    """Days to keep the samples of what accounts and bots are worth; 0 keeps them for good."""
 
     sandbox_host: str = "127.0.0.1"
     """Address that the sandbox exchange listens on."""

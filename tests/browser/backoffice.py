@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from typing import Any
 
@@ -27,6 +28,11 @@ class BackOffice:
         self._count = 0
         self._since = time.time()
         self._emptied = False
+        self.password = PASSWORD
+        self.sessions: list[dict[str, Any]] = []
+        self.keys: list[dict[str, Any]] = []
+        self.exchange_keys: list[dict[str, Any]] = []
+        self.account_broken = False
 
     def expire(self) -> None:
         """Let every access token run out; refresh tokens stay good."""
@@ -44,14 +50,27 @@ class BackOffice:
             web.post("/api/v1/auth/refresh", self._refresh),
             web.get("/api/v1/auth/me", self._me),
             web.post("/api/v1/auth/sign-out", self._sign_out),
+            web.post("/api/v1/auth/sign-out-everywhere", self._sign_out),
+            web.post("/api/v1/auth/password", self._change_password),
+            web.get("/api/v1/auth/sessions", self._sessions),
+            web.delete("/api/v1/auth/sessions/{id}", self._end_session),
+            web.get("/api/v1/auth/keys", self._keys),
+            web.post("/api/v1/auth/keys", self._make_key),
+            web.delete("/api/v1/auth/keys/{prefix}", self._revoke_key),
+            web.get("/api/v1/exchange-keys", self._exchange_keys),
+            web.post("/api/v1/exchange-keys", self._add_exchange_key),
+            web.delete("/api/v1/exchange-keys/{id}", self._remove_exchange_key),
             web.get("/api/admin/price-cache-stats", self._stats),
             web.post("/api/admin/price-cache-stats", self._clear),
         ]
 
     async def _token(self, request: web.Request) -> web.Response:
         said = await request.json()
-        if said["name"] not in ROLES or said["password"] != PASSWORD:
+        if said["name"] not in ROLES or said["password"] != self.password:
             return _refuse(401, "The name or the password is wrong.")
+        agent = request.headers.get("User-Agent", "")
+        self.sessions = [{**one, "current": False} for one in self.sessions]
+        self.sessions.insert(0, session(f"s{len(self.sessions)}", agent, current=True))
         return self._tokens(said["name"])
 
     async def _refresh(self, request: web.Request) -> web.Response:
@@ -70,6 +89,73 @@ class BackOffice:
             return _refuse(401, "Sign in first.")
         self.revoke()
         return web.json_response({"ended": 1})
+
+    async def _sessions(self, request: web.Request) -> web.Response:
+        return self._no(request) or web.json_response({"sessions": self.sessions})
+
+    async def _change_password(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        said = await request.json()
+        if said["current"] != self.password:
+            return _refuse(403, "The current password is wrong.")
+        if said["new"] == "password1234":
+            return _refuse(400, "The password is among those that are tried first; choose another.")
+        self.password = said["new"]
+        others = [one for one in self.sessions if not one["current"]]
+        self.sessions = [one for one in self.sessions if one["current"]]
+        return web.json_response({"ended": len(others)})
+
+    async def _end_session(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        self.sessions = [one for one in self.sessions if one["id"] != request.match_info["id"]]
+        return web.json_response({"ended": 1})
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        return self._no(request) or web.json_response({"keys": self.keys})
+
+    async def _make_key(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        said = await request.json()
+        days = said.get("expiresInDays")
+        prefix = f"made{len(self.keys)}"
+        info = api_key(prefix, said["name"], said["scopes"], None if days is None else -days)
+        self.keys.insert(0, info)
+        return web.json_response({"key": f"ok_{prefix}_secret", "info": info}, status=201)
+
+    async def _revoke_key(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        for key in self.keys:
+            if key["prefix"] == request.match_info["prefix"]:
+                key["revokedAt"] = moment(0)
+        return web.json_response({"revoked": request.match_info["prefix"]})
+
+    async def _exchange_keys(self, request: web.Request) -> web.Response:
+        return self._no(request) or web.json_response({"keys": self.exchange_keys})
+
+    async def _add_exchange_key(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        said = await request.json()
+        told = {"exchange": said["exchange"], "name": said["name"], "hint": said["api_key"][-4:]}
+        key = {"id": len(self.exchange_keys) + 1, **told, "created_at": moment(0)}
+        self.exchange_keys.append(key)
+        return web.json_response(key, status=201)
+
+    async def _remove_exchange_key(self, request: web.Request) -> web.Response:
+        if refusal := self._no(request):
+            return refusal
+        gone = int(request.match_info["id"])
+        self.exchange_keys = [one for one in self.exchange_keys if one["id"] != gone]
+        return web.json_response({"removed": gone})
+
+    def _no(self, request: web.Request) -> web.Response | None:
+        if self.account_broken:
+            return _refuse(503, "The store does not answer. Try again in a moment.")
+        return None if self.who(request) else _refuse(401, "Sign in first.")
 
     async def _stats(self, request: web.Request) -> web.Response:
         return self._refusal(request) or web.json_response(self._figures())
@@ -129,6 +215,40 @@ class BackOffice:
         self.access[access] = self.refresh[refresh] = name
         body = {"accessToken": access, "tokenType": "Bearer", "expiresIn": 900}
         return web.json_response({**body, "refreshToken": refresh})
+
+
+def moment(days_ago: float) -> str:
+    """Return a time so many days ago; negative for one that is to come."""
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def session(number: str, agent: str, *, current: bool = False, used: float = 0) -> dict[str, Any]:
+    """Return a session that was used so many days ago."""
+    return {
+        "id": number,
+        "current": current,
+        "userAgent": agent,
+        "address": "192.0.2.7",
+        "createdAt": moment(used + 3),
+        "lastUsedAt": moment(used),
+        "expiresAt": moment(used - 30),
+    }
+
+
+def api_key(
+    prefix: str, name: str, scopes: list[str], ended: float | None, used: float | None = None
+) -> dict[str, Any]:
+    """Return an API key that expired so many days ago (negative: will), and was used then."""
+    return {
+        "prefix": prefix,
+        "name": name,
+        "scopes": scopes,
+        "createdAt": moment(40),
+        "lastUsedAt": None if used is None else moment(used),
+        "expiresAt": None if ended is None else moment(ended),
+        "revokedAt": None,
+    }
 
 
 def _refuse(status: int, message: str) -> web.Response:

@@ -69,6 +69,7 @@ class Floor:
         self.balances = {"USDT": Decimal(100_000), "BTC": Decimal(1), "ETH": Decimal(10)}
         self.kill_switch = False
         self.broken = False
+        self.funded: list[dict[str, str]] = []
         self.messages: list[dict[str, Any]] = []
         self.forgotten = 0
         """Messages up to this offset are no longer kept."""
@@ -247,6 +248,7 @@ class Floor:
             web.get("/api/v1/analytics/summary", guarded(self._summary)),
             web.get("/api/v1/analytics/pnl", guarded(self._curve)),
             web.post("/api/v1/kill-switch", guarded(self._kill)),
+            web.post("/api/v1/portfolio/funds", guarded(self._fund)),
         ]
 
     async def _strategies(self, _: web.Request) -> Any:
@@ -278,6 +280,10 @@ class Floor:
         bot = self.bots[int(request.match_info["id"])]
         keep = ("strategy", "ticker", "parameters", "limits", "leverage")
         said = {name: bot[name] for name in keep}
+        live = bot["exchange"] != "paper"
+        if live and not (request.can_read_body and (await request.json()).get("live")):
+            return refuse(400, "A bot that trades with real money: say that it is meant.")
+        said["exchange"] = bot["exchange"]
         made = await self.make_bot({**said, "name": f"{bot['name']} copy"})
         return web.json_response(made, status=201)
 
@@ -315,11 +321,28 @@ class Floor:
 
     async def _kill(self, request: web.Request) -> Any:
         self.kill_switch = (await request.json())["on"]
-        for number, bot in list(self.bots.items()):
-            if self.kill_switch and bot["status"] == "ACTIVE":
-                await self.change_bot(number, status="STOPPED")
-        await self.log("WARNING", f"The kill switch is {'on' if self.kill_switch else 'off'}.")
-        return {"on": self.kill_switch}
+        running = [n for n, bot in self.bots.items() if bot["status"] == "ACTIVE"]
+        waiting = [n for n, order in self.orders.items() if order["status"] == "PENDING"]
+        if not self.kill_switch:
+            await self.log("INFO", "The kill switch is off; bots may be started.")
+            return {"on": False, "bots_stopped": 0, "orders_cancelled": 0}
+        for number in running:
+            await self.change_bot(number, status="STOPPED")
+        for name in waiting:
+            order = self.orders[name] = {**self.orders[name], "status": "CANCELLED"}
+            await self.tell("order_update", dict(order))
+        await self.log("WARNING", f"The kill switch is on: {len(running)} bots stopped.")
+        return {"on": True, "bots_stopped": len(running), "orders_cancelled": len(waiting)}
+
+    async def _fund(self, request: web.Request) -> Any:
+        said = await request.json()
+        self.funded.append(said)
+        asset, amount = said["asset"], Decimal(said["amount"])
+        if self.balances.get(asset, Decimal(0)) + amount < 0:
+            return refuse(400, f"Only {plain(self.balances[asset])} {asset} can be taken out.")
+        self.balances[asset] = self.balances.get(asset, Decimal(0)) + amount
+        await self.log("INFO", f"{said['amount']} {asset} put into the paper account.")
+        return await self._portfolio(request)
 
     def _balances(self) -> list[dict[str, Any]]:
         return [
@@ -455,6 +478,8 @@ def refuse(status: int, message: str) -> web.Response:
 def _problem(said: dict[str, Any]) -> str | None:
     """Return what is wrong with a scalper's prices, in the API's words."""
     parameters = said.get("parameters", {})
+    if said.get("exchange", "paper") != "paper" and not said.get("live"):
+        return "A bot that trades with real money: say that it is meant."
     if said["strategy"] != "scalper":
         return None
     buy, sell = parameters["buy_price"], parameters["sell_price"]

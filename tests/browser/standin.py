@@ -94,10 +94,12 @@ class StandIn:
         self.floor = Floor()
         self.source: Literal["stream", "rest", "none"] = "stream"
         self.markets_age: float = 0.4
+        self.live_exchanges: list[str] = []
         self.ticking = True
         self.hub_port = 0
         self.mode: Mode = "ok"
         self.silent = False
+        self.public = True
         self.history_start = time.time() - 400 * 86400
         self.holes: list[tuple[float, float]] = []
         self.requests: list[str] = []
@@ -211,10 +213,19 @@ class StandIn:
             for s, (b, _, p, z) in MARKETS.items()
         ]
         body = {"symbols": symbols, "intervals": INTERVALS, "wsUrl": "", "wsPort": self.hub_port}
+        body |= {"publicMarketData": self.public, "liveExchanges": self.live_exchanges}
         return web.json_response({**body, "version": "0.1.0"})
+
+    def _locked(self, request: web.Request) -> web.Response | None:
+        """Return the refusal of market data that is for users only."""
+        if self.public or self.office.who(request) is not None:
+            return None
+        return web.json_response({"success": False, "message": "Sign in."}, status=401)
 
     async def _markets(self, request: web.Request) -> web.Response:
         self.requests.append(request.path_qs)
+        if (refusal := self._locked(request)) is not None:
+            return refusal
         if self.mode == "slow":
             await asyncio.sleep(3)
         if self.mode == "error":
@@ -231,6 +242,8 @@ class StandIn:
 
     async def _candles(self, request: web.Request) -> web.Response:
         self.requests.append(request.path_qs)
+        if (refusal := self._locked(request)) is not None:
+            return refusal
         if self.mode == "slow":
             await asyncio.sleep(3)
         if self.mode == "error":
@@ -282,6 +295,9 @@ class StandIn:
         elif said == "unsubscribe" and channel:
             self._sockets.get(socket, set()).discard(channel)
             await self._send(socket, type="unsubscribed", channel=channel, id=message.get("id"))
+        elif said == "subscribe" and channel and not (self.public or socket in self._known):
+            error = {"code": "unauthorized", "message": "Sign in first.", "channel": channel}
+            await self._send(socket, type="error", id=message.get("id"), **error)
         elif said == "subscribe" and channel:
             self._sockets.get(socket, set()).add(channel)
             data = self._snapshot(channel)

@@ -25,10 +25,14 @@ T = TypeVar("T")
 
 
 class System:
-    """Roles as child processes over temporary engines. Use as an async context manager."""
+    """Roles as child processes over temporary engines. Use as an async context manager.
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    With the URL of a Valkey only PostgreSQL is started.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, *, valkey_url: str = "") -> None:
         self._settings = settings
+        self._valkey_url = valkey_url
         self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.engines: Engines
@@ -36,7 +40,7 @@ class System:
     async def __aenter__(self) -> Self:
         from openoutcry.adapters.postgres import migrate
 
-        self.engines = await engines.start(temporary=True)
+        self.engines = await engines.start(temporary=True, valkey_url=self._valkey_url)
         await migrate.upgrade(self.engines.database_url)
         return self
 

@@ -9,9 +9,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
+from urllib.error import HTTPError
 
 import asyncpg
 import pytest
@@ -20,8 +21,8 @@ from e2e.ledger import check_books
 from e2e.recorded import RECORDING
 from e2e.sandboxed import replaying, sandboxed
 from e2e.system import System, eventually
-from e2e.traders import PASSWORD, Somebody, scalper, trading
-from openoutcry.client import Client, SignIn
+from e2e.traders import PASSWORD, Ear, Somebody, more_fills, scalper, trading
+from openoutcry.client import SignIn
 
 USERS = ("ada", "bob", "cyd")
 VICTIMS = ("trader", "trader2", "hub", "valkey", "postgres", "api")
@@ -38,28 +39,6 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
     settings = sandboxed("BTCUSDT", "ETHUSDT", sandbox_rate=RATE, spread="0.00001", sign_up="open")
     async with trading(settings, tmp_path) as system:
         yield system
-
-
-class Ear:
-    """Listens to a user's channel throughout, as a tab would."""
-
-    def __init__(self, hub: str, credentials: SignIn) -> None:
-        self.offsets: list[int] = []
-        self.snapshots = 0
-        self._hub, self._who = hub, credentials
-
-    async def listen(self) -> None:
-        """Take note of every message until cancelled."""
-        async with Client(self._hub, self._who, backoff=(0.2, 2.0)) as client:
-            client.subscribe("user")
-            async for message in client:
-                if message.channel != "user" or message.offset is None:
-                    continue
-                if message.is_snapshot:
-                    self.snapshots += 1
-                    self.offsets = [message.offset]
-                elif message.type != "subscribed":
-                    self.offsets.append(message.offset)
 
 
 async def wreck(system: System, victim: str) -> None:
@@ -83,9 +62,11 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     """
     users = [Somebody(system, name) for name in USERS]
     symbols = ("BTCUSDT", "ETHUSDT")
+    bots = []
     for number in range(BOTS):
         user = users[number % len(users)]
-        user.ask("POST", "/bots", scalper(system, symbols[number // len(users) % 2], number % 40))
+        described = scalper(system, symbols[number // len(users) % 2], number % 40)
+        bots.append((user, user.ask("POST", "/bots", described)["id"], number))
     system.start("trader2")
     ears = [Ear(system.hub_url, SignIn(system.url, name, PASSWORD)) for name in USERS]
     listening = [asyncio.create_task(ear.listen()) for ear in ears]
@@ -94,6 +75,7 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     order = ["trader", "hub", "trader2", "valkey", "trader", "postgres", "trader2", "api"]
     before = -1
     while order or time.monotonic() < end:
+        await aim(system, draw.sample(bots, len(bots) // 9), symbols)
         before = await more_fills(system, before)
         await asyncio.sleep(draw.uniform(0.2, 2.0))
         await wreck(system, order.pop(0) if order else draw.choice(VICTIMS))
@@ -134,18 +116,28 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     await connection.close()
 
 
-async def more_fills(system: System, least: int) -> int:
-    """Wait until there are more fills than so many; return how many."""
+async def aim(
+    system: System, some: list[tuple[Somebody, int, int]], symbols: Sequence[str]
+) -> None:
+    """Let some bots trade at once: every other one buys what it has not, the rest sell what they have.
 
-    async def found() -> int:
-        connection = await asyncpg.connect(system.database_url)
+    The market would leave them all behind sooner or later. What is away is left for later.
+    """
+    for turn, (user, bot, number) in enumerate(some):
+        symbol = symbols[number // len(USERS) % 2]
         try:
-            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
-        finally:
-            await connection.close()
-        return count if count > least else 0
-
-    return int(await eventually(f"more than {least} fills", found))
+            described = await asyncio.to_thread(scalper, system, symbol, number % 40)
+            prices = {name: Decimal(described[name]) for name in ("buy_price", "sell_price")}
+            if turn % 2:
+                lower = 3 * (prices["sell_price"] - prices["buy_price"])
+                prices = {name: price - lower for name, price in prices.items()}
+            edit = {name: str(price) for name, price in prices.items()}
+            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", edit)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+        except OSError:
+            continue
 
 
 @pytest.mark.timeout(240)

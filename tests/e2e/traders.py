@@ -8,6 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
+from openoutcry.client import Client, SignIn
 from openoutcry.config import Settings
 
 from .system import ALL_ROLES, System, eventually, fetch
@@ -56,3 +59,39 @@ def scalper(system: System, symbol: str, number: int) -> dict[str, Any]:
         "infinite_loop": True,
         "status": "ACTIVE",
     }
+
+
+class Ear:
+    """Listens to a user's channel throughout, as a tab would."""
+
+    def __init__(self, hub: str, credentials: SignIn) -> None:
+        self.offsets: list[int] = []
+        self.snapshots = 0
+        self._hub, self._who = hub, credentials
+
+    async def listen(self) -> None:
+        """Take note of every message until cancelled."""
+        async with Client(self._hub, self._who, backoff=(0.2, 2.0)) as client:
+            client.subscribe("user")
+            async for message in client:
+                if message.channel != "user" or message.offset is None:
+                    continue
+                if message.is_snapshot:
+                    self.snapshots += 1
+                    self.offsets = [message.offset]
+                elif message.type != "subscribed":
+                    self.offsets.append(message.offset)
+
+
+async def more_fills(system: System, least: int) -> int:
+    """Wait until there are more fills than so many; return how many."""
+
+    async def found() -> int:
+        connection = await asyncpg.connect(system.database_url)
+        try:
+            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
+        finally:
+            await connection.close()
+        return count if count > least else 0
+
+    return int(await eventually(f"more than {least} fills", found))

@@ -73,11 +73,16 @@ class Trader:
     """What a trader does for the executor: keeps the account, folds reports, says what is new."""
 
     def __init__(self, exchange: Exchange | None, *, window: float = 0.6, send: float = 60) -> None:
+        self.exchange, self.key = exchange, b"key"
+
         async def opener(_user: int, _name: str) -> Exchange | None:
-            return exchange
+            return self.exchange
+
+        async def marker(_user: int, _name: str) -> bytes | None:
+            return self.key
 
         rules = LiveRules("epoch1234567", window=window, send=send)
-        self.live = LiveOrders(opener, rules, lambda: None)
+        self.live = LiveOrders(opener, marker, rules, lambda: None)
         self.reports: list[Report] = []
         self.account: Account = account()
 
@@ -196,6 +201,24 @@ async def test_a_key_that_is_refused_fails_the_order(fake: Fake) -> None:
     await trader.until(lambda: trader.order is None)
     assert "refuses the key" in (trader.reports[-1].reason or "")
     assert fake.lookups == 0
+    await trader.live.close()
+
+
+async def test_another_key_is_another_account(fake: Fake) -> None:
+    """An order after the key was replaced goes where the new key belongs, never where the old did."""
+    fake.refusal = KeyRefusedError("Invalid API-key, IP, or permissions for action.")
+    trader = Trader(fake)
+    trader.decide()
+    await trader.until(lambda: trader.order is None)
+    fresh = Fake()
+    trader.exchange = fresh
+    trader.decide()
+    await trader.until(lambda: trader.order is None)
+    assert (len(fake.placed), fresh.placed) == (2, [])
+    trader.key = b"another key"
+    trader.decide()
+    await trader.until(lambda: bool(fresh.placed))
+    assert (len(fake.placed), fake.closed) == (2, True)
     await trader.live.close()
 
 

@@ -1,6 +1,9 @@
 /** The client of OpenOutcry: `createClient()` for everything at once, or its parts one by one. */
 
 export { clearPriceCache, getPriceCacheStats, type CacheEntry, type Cleared, type PriceCacheStats } from "./admin.ts";
+export {
+  AccountApi, type ApiKeyInfo, type ExchangeKey, type KeyDraft, type KeyScope, type MadeKey, type SignInSession,
+} from "./account.ts";
 export { Auth, memoryStore, type Account, type AuthOptions, type TokenStore } from "./auth.ts";
 export { retryDelay, type Backoff } from "./backoff.ts";
 export type { ChannelReport } from "./channels.ts";
@@ -18,14 +21,14 @@ export type {
 export { ALONE, tabs, type Peers, type TabsOptions } from "./peers.ts";
 export {
   ApiError, getCandles, getJson, getMarkets, requestJson,
-  type ApiErrorKind, type Candle, type CandlePage, type CandleQuery, type JsonRequest, type RequestOptions,
+  type ApiErrorKind, type Candle, type CandlePage, type CandleQuery, type JsonRequest, type MarketOptions, type RequestOptions,
 } from "./rest.ts";
 export { judge, type Position as StreamPosition } from "./sequence.ts";
 export { connect, type Lease } from "./shared.ts";
 export { followTradeStats, getTradeStats, type TradeStats, type TradeStatsOptions, type TradeStatsState } from "./stats.ts";
 export { isUp, type ConnectionState, type ConnectionStatus } from "./status.ts";
 export type { TrafficReport } from "./traffic.ts";
-export { TradingApi, type BotChange, type BotDraft, type ListQuery, type Page } from "./trading/api.ts";
+export { TradingApi, type BotChange, type BotDraft, type KillSwitchResult, type ListQuery, type Page } from "./trading/api.ts";
 export { TradingFeed, type TradingFeedOptions } from "./trading/feed.ts";
 export type { Curve, EquityPoint, HeldAsset, HeldPosition, Loan, PnlPoint, Portfolio, Summary } from "./trading/figures.ts";
 export { livePnl, unrealized } from "./trading/pnl.ts";

@@ -1,5 +1,6 @@
 /** The REST side: candles by range, the list of markets, and any JSON, with one kind of error. */
 
+import type { Credentials } from "./credentials.ts";
 import { isMarketList, type MarketList } from "./markets.ts";
 
 /** One bucket as `GET /candles` answers it. `time` is the bucket's start in Unix seconds. */
@@ -40,6 +41,12 @@ export interface RequestOptions {
   readonly fetch?: typeof fetch;
 }
 
+/** A question about the market. */
+export interface MarketOptions extends RequestOptions {
+  /** Who asks, where market data is for users only: `Auth` or `ApiKey`. Its origin is the one that counts then. */
+  readonly credentials?: Pick<Credentials, "request">;
+}
+
 /** A request that may be more than a plain GET. `json` becomes the body. */
 export interface JsonRequest extends RequestOptions {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -76,7 +83,7 @@ export class ApiError extends Error {
 export async function getCandles(
   origin: string,
   query: CandleQuery,
-  options: RequestOptions = {},
+  options: MarketOptions = {},
 ): Promise<CandlePage> {
   const parameters = new URLSearchParams({
     asset: query.asset,
@@ -85,14 +92,14 @@ export async function getCandles(
     endTime: new Date(query.end * 1000).toISOString(),
   });
   if (query.fill) parameters.set("fill", query.fill);
-  const body = await getJson(`${origin}/candles?${parameters}`, options);
+  const body = await ask(origin, `/candles?${parameters}`, options);
   if (!isPage(body)) throw new ApiError("malformed", "The server's answer holds no candles.");
   return body;
 }
 
 /** Fetch every market's 24 h figures from `origin`. Throws `ApiError`. */
-export async function getMarkets(origin: string, options: RequestOptions = {}): Promise<MarketList> {
-  const body = await getJson(`${origin}/api/v1/markets`, options);
+export async function getMarkets(origin: string, options: MarketOptions = {}): Promise<MarketList> {
+  const body = await ask(origin, "/api/v1/markets", options);
   if (!isMarketList(body)) throw new ApiError("malformed", "The server's answer holds no markets.");
   return body;
 }
@@ -133,6 +140,10 @@ export async function requestJson(url: string, options: JsonRequest = {}): Promi
   if (text === "" && response.status === 204) return null;
   if (body === undefined) throw new ApiError("malformed", "The server's answer is not JSON.", response.status);
   return body;
+}
+
+function ask(origin: string, path: string, { credentials, ...options }: MarketOptions): Promise<unknown> {
+  return credentials ? credentials.request(path, options) : getJson(`${origin}${path}`, options);
 }
 
 function parse(text: string): unknown {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ApiError, getCandles } from "../src/rest.ts";
+import { ApiKey } from "../src/credentials.ts";
+import { ApiError, getCandles, getMarkets } from "../src/rest.ts";
 
 const query = { asset: "BTCUSDT", duration: "1m", start: 1_767_225_600, end: 1_767_229_200 };
 const row = { time: 1_767_225_600, open: 1, high: 2, low: 1, close: 2, volume: 3, trades: 4, quoteVolume: 5, complete: true };
@@ -29,6 +30,20 @@ describe("getCandles", () => {
       asset: "BTCUSDT", duration: "1m",
       startTime: "2026-01-01T00:00:00.000Z", endTime: "2026-01-01T01:00:00.000Z",
     });
+  });
+
+  it("asks as whoever it is told to, where market data is for users", async () => {
+    const asked: [string, string | null][] = [];
+    const spy: typeof fetch = async (url, init) => {
+      asked.push([new URL(String(url)).pathname, new Headers(init?.headers).get("x-api-key")]);
+      const list = { source: "none", age: null, stale: true, markets: [] };
+      return new Response(JSON.stringify(String(url).includes("markets") ? list : page));
+    };
+    const credentials = new ApiKey("http://h", "ok_a_b");
+    await getCandles("http://other", query, { fetch: spy, credentials });
+    await getMarkets("", { fetch: spy, credentials });
+    await getCandles("http://h", query, { fetch: spy });
+    expect(asked).toEqual([["/candles", "ok_a_b"], ["/api/v1/markets", "ok_a_b"], ["/candles", null]]);
   });
 
   it("throws the server's own words for an error", async () => {

@@ -23,6 +23,11 @@ describe("a snapshot", () => {
     expect(started().ready).toBe(true);
   });
 
+  it("may be replaced by all that REST knows of: then nothing has to be waited for", () => {
+    expect(reduce(EMPTY, { kind: "refetched", data: snapshot() }).ready).toBe(true);
+    expect(reduce(EMPTY, { kind: "refetched", data: { logs: [] } }).ready).toBe(false);
+  });
+
   it("keeps the fills of bots that are still there: it has none of its own", () => {
     const before = after(
       started({ bots: [bot(1), bot(2)] }),

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { botName, BotSelect } from "../app/BotSelect.tsx";
 import { Chip } from "../app/Chip.tsx";
 import { Gate } from "../app/Gate.tsx";
+import { KillNotice } from "../app/KillNotice.tsx";
 import { Listing } from "../app/Listing.tsx";
 import type { Page } from "../app/pages.ts";
 import { Sheet } from "../app/Sheet.tsx";
@@ -44,6 +45,7 @@ function Activity({ desk, filter }: Props) {
         </div>
         <BotSelect desk={desk} value={bot} onChange={(value) => filter.set({ bot: value })} />
       </div>
+      <KillNotice desk={desk} />
       <div class="board">
         <Log key={`${bot} ${level}`} desk={desk} filter={filter.value.value} />
       </div>

@@ -43,10 +43,10 @@ export function AccountSheet({ signedIn }: Props) {
       {account ? (
         <div class="form">
           <p class="form-note">{account.role === "admin" ? "Administrator" : "User"}. Signed in until the last tab is closed.</p>
+          <a class="button" href="#account" onClick={close}>Sessions and keys</a>
           <button
             type="button"
-            class="button"
-            autofocus
+            class="button quiet"
             onClick={() => {
               void signedIn.auth.signOut();
               close();

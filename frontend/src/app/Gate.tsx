@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { Banner } from "./Banner.tsx";
 import { Toast } from "./Toast.tsx";
+import type { SignedIn } from "../state/account.ts";
 import type { Desk } from "../state/desk.ts";
 
 interface Props {
@@ -26,16 +27,22 @@ export function Gate({ desk, title, what, children }: Props) {
       <Banner hub={desk.hub} meanwhile="What is yours is asked for every minute." subject="Live updates" />
       {waiting && <p class="sr-only" role="status">Signing in…</p>}
       {!waiting && account === null && (
-        <div class="notice" role="status" data-testid="signed-out">
-          <h2>Sign in to see this page</h2>
-          <p>{what}</p>
-          <button type="button" class="button" onClick={() => void (signedIn.asking.value = true)}>Sign in</button>
-        </div>
+        <SignInNotice signedIn={signedIn} what={what} />
       )}
       {account && <Denied desk={desk} />}
       {account && <Keyed key={account.id}>{children}</Keyed>}
       <Toast said={desk.said} />
     </main>
+  );
+}
+
+export function SignInNotice({ signedIn, what }: { readonly signedIn: SignedIn; readonly what: string }) {
+  return (
+    <div class="notice" role="status" data-testid="signed-out">
+      <h2>Sign in to see this page</h2>
+      <p>{what}</p>
+      <button type="button" class="button" onClick={() => void (signedIn.asking.value = true)}>Sign in</button>
+    </div>
   );
 }
 

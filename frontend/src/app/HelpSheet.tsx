@@ -14,6 +14,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
       ["g   a", "Activity"],
       ["g   p", "Portfolio"],
       ["g   h", "The connection to the hub"],
+      ["g   u", "Your account and keys"],
       ["?", "This sheet"],
       ["Esc", "Close"],
     ],
@@ -22,7 +23,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
     title: "Among the bots",
     keys: [
       ["n", "New bot"],
-      ["↑   ↓", "Bot by bot"],
+      ["↑   ↓", "Bot by bot, once the list has the focus"],
       ["Enter", "Look at it, change it"],
       ["s", "Start or stop it"],
       ["c", "Clone it"],
@@ -33,7 +34,11 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
   },
   {
     title: "Among the orders",
-    keys: [["1   2   3", "Open, all, fills"], ["↑   ↓", "Row by row"], ["Delete", "Cancel the order"]],
+    keys: [["1   2   3", "Open, all, fills"], ["↑   ↓", "Row by row"], ["Home   End", "Newest, oldest"], ["Delete", "Cancel the order"]],
+  },
+  {
+    title: "In the activity log",
+    keys: [["↑   ↓", "Line by line"], ["Home   End", "Newest, oldest"], ["Enter", "The whole line"]],
   },
   {
     title: "In the list of markets",
@@ -54,24 +59,26 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
 
 export function HelpSheet({ onClose }: { onClose(): void }) {
   return (
-    <Sheet label="Help" onClose={onClose}>
+    <Sheet label="Help" onClose={onClose} wide>
       <header class="sheet-head">
         <h2>Keyboard</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
       </header>
-      {GROUPS.map(({ title, keys }) => (
-        <section key={title} class="help-group">
-          <h3>{title}</h3>
-          <dl>
-            {keys.map(([key, what]) => (
-              <div key={key}>
-                <dt>{key.split(/ {3}/).map((one) => <kbd key={one}>{one}</kbd>)}</dt>
-                <dd>{what}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
-      ))}
+      <div class="help-groups">
+        {GROUPS.map(({ title, keys }) => (
+          <section key={title} class="help-group">
+            <h3>{title}</h3>
+            <dl>
+              {keys.map(([key, what]) => (
+                <div key={key}>
+                  <dt>{key.split(/ {3}/).map((one) => <kbd key={one}>{one}</kbd>)}</dt>
+                  <dd>{what}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
       <p class="help-note">A hollow candle is incomplete: its time is over, but trades may be missing. It corrects itself when they arrive. All times are UTC.</p>
     </Sheet>
   );

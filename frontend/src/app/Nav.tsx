@@ -4,7 +4,7 @@ import type { Desk } from "../state/desk.ts";
 import { writeHash } from "../state/hash.ts";
 import type { PageName } from "../state/route.ts";
 
-const ICONS: Record<Exclude<PageName, "connection">, string> = {
+const ICONS: Record<Exclude<PageName, "connection" | "account">, string> = {
   markets: "M4 6h16M4 12h16M4 18h10",
   chart: "M7 4v3M7 15v5M5 7h4v8H5zM17 3v4M17 14v4M15 7h4v7h-4z",
   bots: "M6 9h12v9H6zM12 9V5M9.5 13v1M14.5 13v1M3.5 12v3M20.5 12v3",

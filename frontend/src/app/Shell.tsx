@@ -5,24 +5,29 @@ import { AccountButton, AccountSheet } from "./Account.tsx";
 import { ConnectionPill } from "./ConnectionPill.tsx";
 import { HelpSheet } from "./HelpSheet.tsx";
 import { listenForJumps, listenForKeys } from "./keys.ts";
+import { MarketGate } from "./MarketGate.tsx";
 import { Nav } from "./Nav.tsx";
 import { load, type Page } from "./pages.ts";
 import type { Desk } from "../state/desk.ts";
 import { writeHash } from "../state/hash.ts";
 import type { PageName } from "../state/route.ts";
 
+/** The pages that show the market itself. */
+const MARKET: ReadonlySet<PageName> = new Set<PageName>(["chart", "markets"]);
+
 type Shown = { readonly name: PageName; readonly page: Page | null; readonly failed: boolean };
 
 export function Shell({ desk }: { readonly desk: Desk }) {
   const [helping, setHelping] = useState(false);
   const name = desk.route.page.value;
-  const { page, failed } = usePage(desk, name);
+  const locked = MARKET.has(name) && desk.isLocked;
+  const { page, failed } = usePage(desk, name, locked);
   useEffect(() => {
     const to = (hash: string) => () => void (location.hash = hash);
     const ends = [
       listenForJumps({
         m: to("#markets"), c: () => void (location.hash = writeHash(desk.view.peek())), b: to("#bots"), o: to("#orders"),
-        a: to("#activity"), p: to("#portfolio"), h: to("#connection"),
+        a: to("#activity"), p: to("#portfolio"), h: to("#connection"), u: to("#account"),
       }),
       listenForKeys({ "?": () => setHelping(true) }),
     ];
@@ -41,17 +46,18 @@ export function Shell({ desk }: { readonly desk: Desk }) {
         <AccountButton signedIn={desk.signedIn} />
         <button type="button" class="icon-button" onClick={() => setHelping(true)} aria-haspopup="dialog" aria-label="Keyboard shortcuts">?</button>
       </header>
-      {page ? <page.Main /> : <Waiting failed={failed} />}
+      {locked ? <MarketGate key={name} desk={desk} /> : page ? <page.Main /> : <Waiting failed={failed} />}
       {helping && <HelpSheet onClose={() => setHelping(false)} />}
       {desk.signedIn.asking.value && <AccountSheet signedIn={desk.signedIn} />}
     </div>
   );
 }
 
-/** The page of that name, once its code is there. */
-function usePage(desk: Desk, name: PageName): Shown {
+/** The page of that name, once its code is there; none while it is `locked`, and what it asked for is given up. */
+function usePage(desk: Desk, name: PageName, locked: boolean): Shown {
   const [shown, setShown] = useState<Shown>({ name, page: null, failed: false });
   useEffect(() => {
+    if (locked) return;
     let page: Page | null = null;
     let gone = false;
     load(name).then(
@@ -67,9 +73,10 @@ function usePage(desk: Desk, name: PageName): Shown {
     return () => {
       gone = true;
       page?.stop();
+      setShown({ name, page: null, failed: false });
     };
-  }, [desk, name]);
-  return shown.name === name ? shown : { name, page: null, failed: false };
+  }, [desk, name, locked]);
+  return shown.name === name && !locked ? shown : { name, page: null, failed: false };
 }
 
 function Waiting({ failed }: { readonly failed: boolean }) {

@@ -22,6 +22,7 @@ const LOADERS: Record<PageName, () => Promise<{ readonly start: Start }>> = {
   activity: () => import("../activity/page.tsx"),
   portfolio: () => import("../portfolio/page.tsx"),
   connection: () => import("../connection/page.tsx"),
+  account: () => import("../account/page.tsx"),
   admin: () => import("../admin/page.tsx"),
 };
 

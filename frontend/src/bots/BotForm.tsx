@@ -1,12 +1,13 @@
 /** The settings of a bot, as its strategy describes them. */
 
-import { type Bot, isUp, type Parameter, type Strategy } from "@openoutcry/client";
+import { type Bot, decimal as exact, isUp, type Parameter, type Strategy } from "@openoutcry/client";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Money } from "./Money.tsx";
 import type { BotsView } from "./page.tsx";
-import { Field, SelectField, SwitchField } from "./fields.tsx";
+import { Field, SelectField, SwitchField } from "../app/fields.tsx";
 import { inWords } from "../state/actions.ts";
 import {
-  type BotValues, changeOf, draftOf, emptyValues, labelOf, LIMITS, type Problems, problemsIn, problemsOf, valuesOf, withStrategy,
+  type BotValues, changeOf, draftOf, emptyValues, isReal, labelOf, LIMITS, type Problems, problemsIn, problemsOf, valuesOf, withStrategy,
 } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -53,7 +54,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
 
   const save = async (start: boolean): Promise<void> => {
     if (busy) return;
-    const wrong = problemsOf(values, strategy);
+    const wrong = problemsOf(values, strategy, bot === null);
     setShown(wrong);
     setRest(null);
     if (Object.keys(wrong).length > 0) return focusFirst(form.current);
@@ -66,7 +67,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       desk.say(bot ? `“${done.name}” is changed.` : `“${done.name}” is ${done.status === "ACTIVE" ? "running" : "there, stopped"}.`);
       onClose();
     } catch (error) {
-      const told = problemsIn(inWords(error), ["name", "ticker", "leverage", ...strategy.parameters.map(({ name }) => name), ...LIMITS]);
+      const told = problemsIn(inWords(error), ["name", "ticker", "exchange", "leverage", ...strategy.parameters.map(({ name }) => name), ...LIMITS]);
       setShown(told.fields);
       setRest(told.rest || null);
       setBusy(false);
@@ -74,7 +75,8 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
     }
   };
 
-  const { base, quote } = marketOf(config, values.ticker);
+  const { base, quote, priceScale } = marketOf(config, values.ticker);
+  const real = isReal(values);
   void trading.bids.revision.value;
   const bid = isUp(desk.hub.status.value.state) ? trading.bids.of(values.ticker) : null;
   return (
@@ -109,9 +111,15 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       {strategy.parameters.map((one) => (
         <ParameterField key={one.name} parameter={one} unit={unitOf(one.name, base, quote)} value={values.parameters[one.name] ?? ""} problem={shown[one.name]} onChange={(text) => parameter(one.name, text)} />
       ))}
-      {bid && <p class="form-note form-price">{base} can be sold at {decimal(bid)} {quote} now.</p>}
+      {bid && <p class="form-note form-price">{base} can be sold at {decimal(exact.rounded(bid, priceScale), priceScale)} {quote} now.</p>}
+      {!bot && config.liveExchanges.length > 0 && (
+        <Money
+          desk={desk} exchange={values.exchange} understood={values.understood} problem={shown.understood ?? shown.exchange}
+          onChange={(change) => { setShown(Object.fromEntries(Object.entries(shown).filter(([name]) => name !== "understood" && name !== "exchange"))); set(change); }}
+        />
+      )}
       <details class="form-more" open={LIMITS.some((name) => values.limits[name] !== "" || shown[name]) || values.leverage !== "1" || shown.leverage !== undefined}>
-        <summary>Limits and leverage</summary>
+        <summary>{real ? "Limits" : "Limits and leverage"}</summary>
         <div class="bot-form">
           {LIMITS.map((name) => (
             <Field
@@ -120,10 +128,12 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
               onInput={(text) => { forget(name); set({ limits: { ...values.limits, [name]: text } }); }}
             />
           ))}
-          <Field
-            name="leverage" label="Leverage" hint="1 borrows nothing. With more, what is lost is lost as many times." numeric unit="×"
-            value={values.leverage} problem={shown.leverage} onInput={(leverage) => { forget("leverage"); set({ leverage }); }}
-          />
+          {!real && (
+            <Field
+              name="leverage" label="Leverage" hint="1 borrows nothing. With more, what is lost is lost as many times." numeric unit="×"
+              value={values.leverage} problem={shown.leverage} onInput={(leverage) => { forget("leverage"); set({ leverage }); }}
+            />
+          )}
         </div>
       </details>
       {rest && <p class="form-problem wide" role="alert">{rest}</p>}
@@ -136,7 +146,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
         ) : (
           <>
             <button type="submit" class="button quiet" disabled={busy}>Create</button>
-            <button type="button" class="button" disabled={busy} onClick={() => void save(true)}>{busy ? "Creating…" : "Create and start"}</button>
+            <button type="button" class={real ? "button danger" : "button"} disabled={busy} onClick={() => void save(true)}>{busy ? "Creating…" : real ? "Start with real money" : "Create and start"}</button>
           </>
         )}
       </div>

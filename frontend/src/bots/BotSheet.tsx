@@ -4,8 +4,10 @@ import type { Bot, Strategy } from "@openoutcry/client";
 import { useEffect, useState } from "preact/hooks";
 import { BotForm } from "./BotForm.tsx";
 import type { BotsView } from "./page.tsx";
+import { RealBadge } from "../app/RealBadge.tsx";
 import { Sheet } from "../app/Sheet.tsx";
 import { inWords } from "../state/actions.ts";
+import { isReal } from "../state/botForm.ts";
 import { livePnlOf } from "../state/live.ts";
 import { gain, toneOf } from "../state/money.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -22,7 +24,7 @@ export function BotSheet({ view, bot, onClose }: Props) {
   return (
     <Sheet label={bot ? bot.name : "New bot"} onClose={onClose} wide>
       <header class="sheet-head">
-        <h2>{bot ? bot.name : "New bot"}</h2>
+        <h2>{bot ? bot.name : "New bot"}{bot && isReal(bot) && <RealBadge exchange={bot.exchange} />}</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
       </header>
       {bot && <Standing view={view} bot={bot} />}
@@ -39,7 +41,7 @@ export function BotSheet({ view, bot, onClose }: Props) {
 }
 
 /** What it does at the moment, live. */
-function Standing({ view: { desk, actions }, bot }: { readonly view: BotsView; readonly bot: Bot }) {
+function Standing({ view: { desk, actions, turn }, bot }: { readonly view: BotsView; readonly bot: Bot }) {
   void desk.trading.bids.revision.value;
   const { quote } = marketOf(desk.config, bot.ticker);
   const pnl = livePnlOf(desk, bot);
@@ -51,20 +53,20 @@ function Standing({ view: { desk, actions }, bot }: { readonly view: BotsView; r
         <p><span class="state" data-tone={bot.status.toLowerCase()}><i aria-hidden="true" />{running ? "Running" : bot.status === "ERROR" ? "Error" : "Stopped"}</span></p>
         <p class={`standing-pnl ${pnl === null ? "" : toneOf(pnl, quote)}`}>{pnl === null ? "…" : gain(pnl, quote)} <span class="unit">{quote}</span></p>
       </div>
-      <button type="button" class="button quiet" disabled={actions.busy.value.has(`bot:${bot.id}`)} onClick={() => void actions.toggle(bot)}>{running ? "Stop" : "Start"}</button>
+      <button type="button" class="button quiet" disabled={actions.busy.value.has(`bot:${bot.id}`)} onClick={() => turn(bot)}>{running ? "Stop" : "Start"}</button>
       {newest && <p class="standing-log" data-level={newest.level.toLowerCase()}>{newest.message}</p>}
     </div>
   );
 }
 
-function More({ view: { actions, over }, bot, onClose }: { readonly view: BotsView; readonly bot: Bot; onClose(): void }) {
+function More({ view: { actions, over, clone }, bot, onClose }: { readonly view: BotsView; readonly bot: Bot; onClose(): void }) {
   const holds = Number(bot.position.quantity) !== 0;
   return (
     <div class="sheet-more">
       <a href={`#orders?tab=orders&bot=${bot.id}`}>Orders</a>
       <a href={`#activity?bot=${bot.id}`}>Log</a>
       {holds && <button type="button" onClick={() => void actions.close(bot)}>Sell what it holds</button>}
-      <button type="button" onClick={() => void actions.clone(bot).then((done) => done && onClose())}>Clone</button>
+      <button type="button" onClick={() => void clone(bot).then((done) => done && onClose())}>Clone</button>
       <button type="button" class="down" onClick={() => void (over.value = { kind: "delete", id: bot.id })}>Delete</button>
     </div>
   );

@@ -9,7 +9,7 @@ import { marketOf } from "../state/tickers.ts";
 const FILTERS: readonly (readonly [StatusFilter, string])[] = [["all", "All"], ["active", "Running"], ["stopped", "Stopped"], ["error", "Error"]];
 
 export function BotsHead({ view, rows }: { readonly view: BotsView; readonly rows: readonly BotRow[] }) {
-  const { desk, filter, over, killed } = view;
+  const { desk, filter, over } = view;
   const totals = botTotals(rows, (ticker) => marketOf(desk.config, ticker).quote);
   const { status, query } = filter.value;
   return (
@@ -40,7 +40,7 @@ export function BotsHead({ view, rows }: { readonly view: BotsView; readonly row
         ))}
       </div>
       <dl class="sums" data-testid="bot-sums">
-        <div><dt>Running</dt><dd>{totals.active} of {totals.count}</dd></div>
+        {totals.count > 0 && <div><dt>Running</dt><dd>{totals.active} of {totals.count}</dd></div>}
         {totals.byAsset.map(({ asset, pnl, fees, complete }) => (
           <div key={asset} title={`Fees of ${money(fees, asset)} ${asset} are taken off${complete ? "" : "; some positions wait for a price"}`}>
             <dt>PnL</dt>
@@ -49,7 +49,7 @@ export function BotsHead({ view, rows }: { readonly view: BotsView; readonly row
         ))}
       </dl>
       <div class="head-buttons">
-        {killed.value === false && totals.active > 0 && (
+        {desk.killSwitch.on.value === false && totals.active > 0 && (
           <button type="button" class="button quiet" aria-haspopup="dialog" onClick={() => void (over.value = { kind: "kill" })}>Stop all</button>
         )}
         <button type="button" class="button" aria-haspopup="dialog" onClick={() => void (over.value = { kind: "new" })}>New bot</button>

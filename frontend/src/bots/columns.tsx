@@ -2,7 +2,9 @@
 
 import type { Bot } from "@openoutcry/client";
 import type { BotsView } from "./page.tsx";
+import { RealBadge } from "../app/RealBadge.tsx";
 import type { TableColumn } from "../app/Table.tsx";
+import { isReal } from "../state/botForm.ts";
 import type { BotRow } from "../state/botRows.ts";
 import { decimal } from "../state/format.ts";
 import { gain, toneOf } from "../state/money.ts";
@@ -11,7 +13,7 @@ import { ago } from "../state/times.ts";
 
 const STATUS: Record<Bot["status"], string> = { ACTIVE: "Running", STOPPED: "Stopped", ERROR: "Error" };
 
-export function botColumns({ desk, actions, over }: BotsView): readonly TableColumn<BotRow>[] {
+export function botColumns({ desk, actions, over, turn, clone }: BotsView): readonly TableColumn<BotRow>[] {
   const market = (ticker: string) => marketOf(desk.config, ticker);
   return [
     {
@@ -27,11 +29,11 @@ export function botColumns({ desk, actions, over }: BotsView): readonly TableCol
           aria-label={`${bot.name}: ${STATUS[bot.status]}`}
           title={bot.status === "ACTIVE" ? "Stop" : "Start"}
           disabled={actions.busy.value.has(`bot:${bot.id}`)}
-          onClick={() => void actions.toggle(bot)}
+          onClick={() => turn(bot)}
         />
       ),
     },
-    { id: "name", label: "Bot", cell: ({ bot }) => <><b>{bot.name}</b><span class="sub">{bot.strategy}{bot.exchange === "paper" ? "" : ` · ${bot.exchange}`}</span></> },
+    { id: "name", label: "Bot", cell: ({ bot }) => <><b title={bot.name}>{bot.name}</b>{isReal(bot) && <RealBadge exchange={bot.exchange} />}<span class="sub">{bot.strategy}</span></> },
     {
       id: "market",
       label: "Market",
@@ -69,9 +71,10 @@ export function botColumns({ desk, actions, over }: BotsView): readonly TableCol
       cell: ({ bot }) => {
         if (bot.last_fill_at === null || bot.last_fill_price === null) return <span class="none">—</span>;
         const side = bot.last_fill_side === "SELL" ? "down" : "up";
+        const { priceScale } = market(bot.ticker);
         return (
           <>
-            <span class={side}>{bot.last_fill_side === "SELL" ? "Sold" : "Bought"}</span> {decimal(trimmed(bot.last_fill_price, market(bot.ticker).priceScale))}
+            <span class={side}>{bot.last_fill_side === "SELL" ? "Sold" : "Bought"}</span> {decimal(trimmed(bot.last_fill_price, priceScale), priceScale)}
             <span class="sub">{ago(bot.last_fill_at)}</span>
           </>
         );
@@ -82,7 +85,7 @@ export function botColumns({ desk, actions, over }: BotsView): readonly TableCol
       label: "",
       cell: ({ bot }) => (
         <span class="row-buttons">
-          <button type="button" tabIndex={-1} class="icon-button" title="Clone" aria-label={`Clone ${bot.name}`} onClick={() => void actions.clone(bot)}>
+          <button type="button" tabIndex={-1} class="icon-button" title="Clone" aria-label={`Clone ${bot.name}`} onClick={() => void clone(bot)}>
             <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M9 9h10v10H9zM5 15V5h10" /></svg>
           </button>
           <button type="button" tabIndex={-1} class="icon-button" title="Delete" aria-label={`Delete ${bot.name}`} onClick={() => void (over.value = { kind: "delete", id: bot.id })}>

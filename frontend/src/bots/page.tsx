@@ -1,26 +1,30 @@
 /** All bots: what they do, what they have earned, and everything that can be told to them. */
 
+import type { Bot } from "@openoutcry/client";
 import { signal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { BotSheet } from "./BotSheet.tsx";
 import { botColumns } from "./columns.tsx";
 import { DeleteSheet } from "./DeleteSheet.tsx";
 import { BotsHead } from "./Head.tsx";
-import { KillSheet, KillNotice } from "./KillSwitch.tsx";
+import { KillSheet } from "./KillSheet.tsx";
+import { RealSheet } from "./RealSheet.tsx";
 import { Gate } from "../app/Gate.tsx";
 import { listenForKeys } from "../app/keys.ts";
+import { KillNotice } from "../app/KillNotice.tsx";
+import { Unready } from "../app/Listing.tsx";
 import type { Page } from "../app/pages.ts";
 import { Table } from "../app/Table.tsx";
 import { Actions } from "../state/actions.ts";
+import { isReal } from "../state/botForm.ts";
 import { type BotFilter, botRows } from "../state/botRows.ts";
-import { coalesce } from "../state/coalesce.ts";
 import type { Desk } from "../state/desk.ts";
 
 /** What lies over the page. */
 export type Over =
   | { readonly kind: "new" }
   | { readonly kind: "bot"; readonly id: number }
-  | { readonly kind: "delete"; readonly id: number }
+  | { readonly kind: "delete" | "start" | "clone"; readonly id: number }
   | { readonly kind: "kill" };
 
 export interface BotsView {
@@ -28,18 +32,30 @@ export interface BotsView {
   readonly actions: Actions;
   readonly filter: Signal<BotFilter>;
   readonly over: Signal<Over | null>;
-  /** The kill switch is on; null while nobody has said. */
-  readonly killed: Signal<boolean | null>;
+  /** Start or stop; where real money begins to move, after a question. */
+  turn(bot: Bot): void;
+  /** Answers whether it is done; real money is asked about first. */
+  clone(bot: Bot): Promise<boolean>;
 }
 
 export function start(desk: Desk): Page {
   const stopPrices = desk.trading.withPrices();
+  const actions = new Actions(desk);
+  const over = signal<Over | null>(null);
   const view: BotsView = {
     desk,
-    actions: new Actions(desk),
+    actions,
     filter: signal<BotFilter>({ status: "all", query: "" }),
-    over: signal<Over | null>(null),
-    killed: signal<boolean | null>(null),
+    over,
+    turn(bot) {
+      if (isReal(bot) && bot.status !== "ACTIVE") over.value = { kind: "start", id: bot.id };
+      else void actions.toggle(bot);
+    },
+    async clone(bot) {
+      if (!isReal(bot)) return actions.clone(bot);
+      over.value = { kind: "clone", id: bot.id };
+      return false;
+    },
   };
   return {
     Tools: () => null,
@@ -49,29 +65,16 @@ export function start(desk: Desk): Page {
 }
 
 function Bots({ view }: { readonly view: BotsView }) {
-  const { desk, actions, filter, over, killed } = view;
+  const { desk, filter, over } = view;
   const { trading } = desk;
-  useEffect(() => {
-    const abort = new AbortController();
-    const ask = coalesce(300, () => {
-      trading.api.portfolio({ signal: abort.signal }).then(({ kill_switch }) => void (killed.value = kill_switch), () => {});
-    });
-    ask();
-    // The kill switch may be pulled elsewhere; the log says that something of the whole account has changed.
-    const unhear = trading.feed.hear((message) => {
-      if (message.type === "log_created" && message.data.bot_id === null) ask();
-    });
-    const unlisten = listenForKeys({
-      n: () => void (over.value = { kind: "new" }),
-      "/": () => document.getElementById("find-bot")?.focus(),
-    });
-    return () => {
-      abort.abort();
-      ask.cancel();
-      unhear();
-      unlisten();
-    };
-  }, []);
+  useEffect(
+    () =>
+      listenForKeys({
+        n: () => void (over.value = { kind: "new" }),
+        "/": () => document.getElementById("find-bot")?.focus(),
+      }),
+    [],
+  );
 
   void trading.bids.revision.value;
   const state = trading.state.value;
@@ -83,9 +86,9 @@ function Bots({ view }: { readonly view: BotsView }) {
   return (
     <>
       <BotsHead view={view} rows={all} />
-      {killed.value && <KillNotice view={view} />}
+      <KillNotice desk={desk} />
       <div class="board">
-        {!state.ready && <p class="sr-only" role="status">Loading bots…</p>}
+        {!state.ready && all.length === 0 && <Unready desk={desk} what="bots" />}
         {state.ready && all.length === 0 && (
           <div class="notice" role="status" data-testid="empty">
             <h2>No bots yet</h2>
@@ -103,8 +106,8 @@ function Bots({ view }: { readonly view: BotsView }) {
             toneOf={({ bot: { status } }) => status.toLowerCase()}
             onOpen={({ bot: { id } }) => void (over.value = { kind: "bot", id })}
             onKey={(key, { bot: one }) => {
-              if (key === "s" || key === " ") void actions.toggle(one);
-              else if (key === "c") void actions.clone(one);
+              if (key === "s" || key === " ") view.turn(one);
+              else if (key === "c") void view.clone(one);
               else if (key === "Delete" || key === "Backspace") over.value = { kind: "delete", id: one.id };
               else if (key === "o") location.hash = `#orders?tab=orders&bot=${one.id}`;
               else if (key === "l") location.hash = `#activity?bot=${one.id}`;
@@ -123,6 +126,7 @@ function Bots({ view }: { readonly view: BotsView }) {
       {at?.kind === "new" && <BotSheet view={view} bot={null} onClose={close} />}
       {at?.kind === "bot" && bot && <BotSheet key={bot.id} view={view} bot={bot} onClose={close} />}
       {at?.kind === "delete" && bot && <DeleteSheet view={view} bot={bot} onClose={close} />}
+      {(at?.kind === "start" || at?.kind === "clone") && bot && <RealSheet key={`${at.kind} ${bot.id}`} view={view} bot={bot} what={at.kind} onClose={close} />}
       {at?.kind === "kill" && <KillSheet view={view} onClose={close} />}
     </>
   );

@@ -2,9 +2,12 @@
 
 import { type Fill, isOpen, type Order } from "@openoutcry/client";
 import { botName } from "../app/BotSelect.tsx";
+import { RealBadge } from "../app/RealBadge.tsx";
 import type { TableColumn } from "../app/Table.tsx";
+import { Amount } from "../panels/Amount.tsx";
 import type { Actions } from "../state/actions.ts";
 import type { Desk } from "../state/desk.ts";
+import { isReal } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { gain, money, toneOf } from "../state/money.ts";
 import type { KeyedFill } from "../state/orderFeed.ts";
@@ -29,7 +32,14 @@ function common<T extends Traded>(desk: Desk, timeOf: (item: T) => string): read
         return <>{base}<span class="slash">/{quote}</span></>;
       },
     },
-    { id: "bot", label: "Bot", cell: ({ bot_id }) => botName(desk, bot_id) },
+    {
+      id: "bot",
+      label: "Bot",
+      cell: ({ bot_id }) => {
+        const bot = desk.trading.state.value.bots.get(bot_id);
+        return <><span title={botName(desk, bot_id)}>{botName(desk, bot_id)}</span>{bot && isReal(bot) && <RealBadge exchange={bot.exchange} />}</>;
+      },
+    },
   ];
 }
 
@@ -42,7 +52,7 @@ export function orderColumns(desk: Desk, actions: Actions): readonly TableColumn
       id: "quantity",
       label: "Filled of quantity",
       cell: ({ filled_quantity, quantity, status, ticker }) => (
-        <>{isOpen(status) || status === "FILLED" || Number(filled_quantity) > 0 ? decimal(filled_quantity) : "0"}<span class="slash"> / {decimal(quantity)}</span> <span class="unit">{market(ticker).base}</span></>
+        <>{isOpen(status) || status === "FILLED" || Number(filled_quantity) > 0 ? decimal(filled_quantity) : "0"}<span class={status === "FILLED" ? "slash of-whole" : "slash"}> / {decimal(quantity)}</span> <span class="unit">{market(ticker).base}</span></>
       ),
     },
     {
@@ -69,7 +79,7 @@ export function orderColumns(desk: Desk, actions: Actions): readonly TableColumn
               type="button" tabIndex={-1} class="text-button" title="Cancel the order; its bot is stopped" aria-label={`Cancel ${order.client_order_id}`}
               disabled={actions.busy.value.has(`order:${order.client_order_id}`)} onClick={() => void actions.cancel(order)}
             >
-              Cancel
+              <span>Cancel</span><i aria-hidden="true">✕</i>
             </button>
           </span>
         ),
@@ -81,7 +91,7 @@ export function fillColumns(desk: Desk): readonly TableColumn<KeyedFill>[] {
   const market = (ticker: string) => marketOf(desk.config, ticker);
   return [
     ...common<KeyedFill>(desk, ({ time }) => time),
-    { id: "price", label: "Price", cell: ({ price, ticker }) => decimal(price, market(ticker).priceScale) },
+    { id: "price", label: "Price", cell: ({ price, ticker }) => <Amount text={price} digits={market(ticker).priceScale} /> },
     { id: "quantity", label: "Quantity", cell: ({ quantity, ticker }) => <>{decimal(quantity)} <span class="unit">{market(ticker).base}</span></> },
     { id: "fee", label: "Fee", cell: ({ fee, ticker }) => <>{money(fee, market(ticker).quote)} <span class="unit">{market(ticker).quote}</span></> },
     {

@@ -7,7 +7,8 @@ import { BotSelect } from "../app/BotSelect.tsx";
 import { Chip, ChipSelect } from "../app/Chip.tsx";
 import { Gate } from "../app/Gate.tsx";
 import { listenForKeys } from "../app/keys.ts";
-import { Listing } from "../app/Listing.tsx";
+import { KillNotice } from "../app/KillNotice.tsx";
+import { Listing, Unready } from "../app/Listing.tsx";
 import type { Page } from "../app/pages.ts";
 import { Table } from "../app/Table.tsx";
 import { Actions } from "../state/actions.ts";
@@ -61,6 +62,7 @@ function Orders({ view }: { readonly view: View }) {
           {tab === "orders" && <ChipSelect label="Status" value={now.status} options={STATUSES} onChange={(status) => filter.set({ status })} />}
         </div>
       </div>
+      <KillNotice desk={desk} />
       <div class="board">
         {tab === "open" && <OpenOrders view={view} filter={now} />}
         {tab === "orders" && <AllOrders key={`${now.bot} ${now.status}`} view={view} filter={now} />}
@@ -78,7 +80,7 @@ interface ListProps {
 function OpenOrders({ view, filter }: ListProps) {
   const { orders, ready } = view.desk.trading.state.value;
   const open = [...orders.values()].reverse().filter((order) => isOpen(order.status) && isWanted(order, filter));
-  if (!ready) return <p class="sr-only" role="status">Loading orders…</p>;
+  if (!ready && open.length === 0) return <Unready desk={view.desk} what="orders" />;
   if (open.length === 0) {
     return (
       <div class="notice" role="status" data-testid="empty">

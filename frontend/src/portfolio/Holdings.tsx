@@ -1,16 +1,21 @@
 /** What the account has: assets, and what each bot holds at live prices. */
 
 import { type Balance, type Bot, decimal as exact, type Portfolio, unrealized } from "@openoutcry/client";
+import { RealBadge } from "../app/RealBadge.tsx";
 import type { Desk } from "../state/desk.ts";
+import { isReal } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { digitsOfAsset, gain, money, toneOf } from "../state/money.ts";
 import { marketOf } from "../state/tickers.ts";
 
-export function Balances({ portfolio }: { readonly portfolio: Portfolio }) {
+export function Balances({ portfolio, onFund }: { readonly portfolio: Portfolio; onFund(): void }) {
   const held = portfolio.balances.filter((one) => exact.sign(exact.add(one.free, one.locked)) !== 0);
   return (
     <section class="panel" aria-labelledby="balances-title">
-      <h3 id="balances-title">Balances</h3>
+      <div class="panel-head">
+        <h3 id="balances-title">Balances <span class="unit">of paper money</span></h3>
+        <button type="button" class="button quiet small" aria-haspopup="dialog" onClick={onFund}>Add or take out funds</button>
+      </div>
       {held.length === 0 ? (
         <p class="panel-none">There is nothing in this account.</p>
       ) : (
@@ -38,7 +43,7 @@ export function Positions({ desk }: { readonly desk: Desk }) {
   const bots = [...trading.state.value.bots.values()].filter(({ position }) => exact.sign(position.quantity) !== 0);
   return (
     <section class="panel" aria-labelledby="positions-title">
-      <h3 id="positions-title">Positions</h3>
+      <div class="panel-head"><h3 id="positions-title">Positions</h3></div>
       {bots.length === 0 ? (
         <p class="panel-none">No bot holds anything.</p>
       ) : (
@@ -61,7 +66,7 @@ function PositionRow({ desk, bot, bid }: { readonly desk: Desk; readonly bot: Bo
   const open = bid === null ? null : unrealized(bot, bid);
   return (
     <tr>
-      <th scope="row">{bot.name}</th>
+      <th scope="row">{bot.name}{isReal(bot) && <RealBadge exchange={bot.exchange} />}</th>
       <td>{decimal(quantity)} <span class="unit">{base}</span></td>
       <td class="wide-only">{average ? decimal(exact.rounded(average, priceScale), priceScale) : "—"}</td>
       <td class="wide-only">{bid === null ? "…" : decimal(exact.rounded(bid, priceScale), priceScale)}</td>

@@ -31,7 +31,7 @@ export class CurvePlot {
     const common = {
       lineWidth: 2 as const,
       priceLineVisible: false,
-      priceFormat: { type: "custom" as const, minMove: 0.01, formatter: (value: number) => fixed(value, 2) },
+      priceFormat: { type: "custom" as const, minMove: 0.01, formatter: (value: number) => fixed(value, 2).replace("-", "−") },
     };
     this.series =
       kind === "equity"

@@ -3,14 +3,17 @@
 import { decimal as exact, livePnl } from "@openoutcry/client";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { CurvePanel } from "./CurvePanel.tsx";
+import { FundsSheet } from "./FundsSheet.tsx";
 import { Balances, Positions } from "./Holdings.tsx";
 import { Chip } from "../app/Chip.tsx";
 import { Footer } from "../app/Footer.tsx";
 import { Gate } from "../app/Gate.tsx";
+import { KillNotice } from "../app/KillNotice.tsx";
 import type { Page } from "../app/pages.ts";
 import { curvePoints } from "../state/curve.ts";
 import type { Desk } from "../state/desk.ts";
 import { type CurveRange, type Holdings, HoldingsFeed, RANGES } from "../state/holdings.ts";
+import { counted } from "../state/killSwitch.ts";
 import { gain, money, toneOf } from "../state/money.ts";
 import { isDated } from "../state/pill.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -22,7 +25,10 @@ export function start(desk: Desk): Page {
     Tools: () => null,
     Main: () => (
       <>
-        <Gate desk={desk} title="Portfolio" what="What your account is worth, and what your bots have earned."><Portfolio desk={desk} /></Gate>
+        <Gate desk={desk} title="Portfolio" what="What your account is worth, and what your bots have earned.">
+          <KillNotice desk={desk} />
+          <Portfolio desk={desk} />
+        </Gate>
         <Footer version={desk.config.version}>
           <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">TradingView Lightweight Charts™</a>, © 2025 TradingView, Inc.</span>
         </Footer>
@@ -34,6 +40,7 @@ export function start(desk: Desk): Page {
 
 function Portfolio({ desk }: { readonly desk: Desk }) {
   const [feed, setFeed] = useState<HoldingsFeed | null>(null);
+  const [funding, setFunding] = useState(false);
   useEffect(() => {
     const own = new HoldingsFeed(desk.trading);
     setFeed(own);
@@ -43,7 +50,7 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
   const holdings = feed.holdings.value;
   const problem = feed.problem.value;
   if (!holdings) {
-    if (problem === null) return <p class="sr-only" role="status">Loading the portfolio…</p>;
+    if (problem === null) return <PortfolioSkeleton />;
     return (
       <div class="notice" role="alert" data-testid="error">
         <h2>The portfolio could not be loaded</h2>
@@ -54,6 +61,7 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
   }
   return (
     <div class="admin">
+      {funding && <FundsSheet desk={desk} holdings={holdings} onFunded={() => void feed.load()} onClose={() => setFunding(false)} />}
       <header class="admin-head">
         <h2>Portfolio</h2>
         {problem !== null && <p class="admin-problem" role="alert">{problem} These figures are the last that came.</p>}
@@ -63,12 +71,21 @@ function Portfolio({ desk }: { readonly desk: Desk }) {
       </header>
       <div class="admin-body" data-dated={problem !== null || isDated(desk.hub.status.value)}>
         <Figures desk={desk} holdings={holdings} />
-        <Curves feed={feed} currency={holdings.summary.currency} />
+        <Curves feed={feed} currency={holdings.summary.currency} now={holdings.portfolio.equity} />
         <div class="halves">
           <Positions desk={desk} />
-          <Balances portfolio={holdings.portfolio} />
+          <Balances portfolio={holdings.portfolio} onFund={() => setFunding(true)} />
         </div>
       </div>
+    </div>
+  );
+}
+
+function PortfolioSkeleton() {
+  return (
+    <div class="admin" role="status" data-testid="loading">
+      <span class="sr-only">Loading the portfolio…</span>
+      <div class="tiles tiles-skeleton" aria-hidden="true">{["Equity", "PnL", "Win rate", "Fees"].map((name) => <div key={name} class="tile"><b /><b /></div>)}</div>
     </div>
   );
 }
@@ -90,7 +107,7 @@ function Figures({ desk, holdings: { portfolio, summary } }: { readonly desk: De
     <dl class="tiles" data-testid="tiles">
       <Tile name="Equity" id="equity" value={money(portfolio.equity, currency)} unit={currency} note={portfolio.unpriced.length === 0 ? "Balances less loans" : `Without ${portfolio.unpriced.join(", ")}: no price`} />
       <Tile name="PnL" id="pnl" value={gain(total, currency)} tone={toneOf(total, currency)} unit={currency} note={`${gain(summary.pnl, currency)} realised, ${floating === null ? "…" : gain(floating, currency)} unrealised`} />
-      <Tile name="Win rate" id="wins" value={wins === null ? "—" : `${Number(wins).toFixed(1)}%`} note={`Of closing fills; ${summary.total_trades.toLocaleString()} fills in all`} />
+      <Tile name="Win rate" id="wins" value={wins === null ? "—" : `${Number(wins).toFixed(1)}%`} note={`Of closing fills; ${counted(summary.total_trades, "fill")} in all`} />
       <Tile name="Fees" id="fees" value={money(summary.fees, currency)} unit={currency} note="Taken off the PnL already" />
     </dl>
   );
@@ -115,9 +132,10 @@ function Tile({ name, id, value, unit, note, tone = "" }: TileProps) {
   );
 }
 
-function Curves({ feed, currency }: { readonly feed: HoldingsFeed; readonly currency: string }) {
+function Curves({ feed, currency, now }: { readonly feed: HoldingsFeed; readonly currency: string; readonly now: string }) {
   const curve = feed.curve.value;
-  const equity = useMemo(() => curvePoints(curve?.equity ?? [], (point) => point.equity), [curve]);
+  // Samples are a minute apart: the curve ends with what the tile above it says.
+  const equity = useMemo(() => curvePoints(curve ? [...curve.equity, { time: curve.end, equity: now }] : [], (point) => point.equity), [curve, now]);
   const pnl = useMemo(() => curvePoints(curve?.points ?? [], (point) => point.pnl), [curve]);
   return (
     <div class="halves">

@@ -19,9 +19,9 @@ export class Actions {
     await this.attempt(`bot:${bot.id}`, () => (bot.status === "ACTIVE" ? api.stopBot(bot.id) : api.startBot(bot.id)));
   }
 
-  /** Answers whether it is done. */
-  async clone(bot: Bot): Promise<boolean> {
-    const made = await this.attempt(`bot:${bot.id}`, () => this.desk.trading.api.cloneBot(bot.id));
+  /** Answers whether it is done. `real`: that the copy trades with real money is meant. */
+  async clone(bot: Bot, real = false): Promise<boolean> {
+    const made = await this.attempt(`bot:${bot.id}`, () => this.desk.trading.api.cloneBot(bot.id, real ? { live: true } : {}));
     if (made) this.desk.say(`“${made.name}” is there, stopped.`);
     return made !== null;
   }

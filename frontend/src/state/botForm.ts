@@ -7,13 +7,19 @@ export interface BotValues {
   readonly name: string;
   readonly strategy: string;
   readonly ticker: string;
+  /** `paper`, or an exchange: then it trades with real money. */
+  readonly exchange: string;
+  /** Real money is meant: ticked, by hand, each time. */
+  readonly understood: boolean;
   readonly leverage: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly limits: Readonly<Record<LimitName, string>>;
 }
 
-/** By field: `name`, `ticker`, `leverage`, a parameter's or a limit's name. */
+/** By field: `name`, `ticker`, `understood`, `leverage`, a parameter's or a limit's name. */
 export type Problems = Readonly<Record<string, string>>;
+
+export const PAPER = "paper";
 
 export const LIMITS = ["max_order", "max_position", "price_band"] as const;
 export type LimitName = (typeof LIMITS)[number];
@@ -21,7 +27,7 @@ export type LimitName = (typeof LIMITS)[number];
 const NO_LIMITS: Readonly<Record<LimitName, string>> = { max_order: "", max_position: "", price_band: "" };
 
 export function emptyValues(strategy: Strategy, ticker: string): BotValues {
-  return { name: "", strategy: strategy.name, ticker, leverage: "1", parameters: defaultsOf(strategy), limits: NO_LIMITS };
+  return { name: "", strategy: strategy.name, ticker, exchange: PAPER, understood: false, leverage: "1", parameters: defaultsOf(strategy), limits: NO_LIMITS };
 }
 
 export function valuesOf(bot: Bot, strategy: Strategy): BotValues {
@@ -31,7 +37,7 @@ export function valuesOf(bot: Bot, strategy: Strategy): BotValues {
     if (value !== undefined) parameters[name] = value === null ? "" : String(value);
   }
   const limits = Object.fromEntries(LIMITS.map((name) => [name, bot.limits[name] ?? ""])) as Record<LimitName, string>;
-  return { name: bot.name, strategy: bot.strategy, ticker: bot.ticker, leverage: bot.leverage, parameters, limits };
+  return { name: bot.name, strategy: bot.strategy, ticker: bot.ticker, exchange: bot.exchange, understood: false, leverage: bot.leverage, parameters, limits };
 }
 
 /** The values for another strategy: what both know stays. */
@@ -45,7 +51,7 @@ export function withStrategy(values: BotValues, strategy: Strategy): BotValues {
 }
 
 /** What can be seen to be wrong without asking the server. */
-export function problemsOf(values: BotValues, strategy: Strategy): Problems {
+export function problemsOf(values: BotValues, strategy: Strategy, isNew = false): Problems {
   const found: Record<string, string> = {};
   const number = (name: string, text: string, needed: boolean): void => {
     const typed = text.trim();
@@ -54,6 +60,7 @@ export function problemsOf(values: BotValues, strategy: Strategy): Problems {
     else if (typed !== "" && Number(typed) <= 0) found[name] = "More than 0.";
   };
   if (values.ticker === "") found.ticker = "Choose a market.";
+  if (isNew && values.exchange !== PAPER && !values.understood) found.understood = "Tick this, or choose paper money.";
   if (values.name.trim().length > 64) found.name = "At most 64 characters.";
   for (const parameter of strategy.parameters) {
     const text = values.parameters[parameter.name] ?? "";
@@ -70,7 +77,8 @@ export function draftOf(values: BotValues, strategy: Strategy, start: boolean): 
   return {
     ...(values.name.trim() !== "" && { name: values.name.trim() }),
     strategy: values.strategy,
-    exchange: "paper",
+    exchange: values.exchange,
+    ...(values.exchange !== PAPER && { live: values.understood }),
     ticker: values.ticker,
     status: start ? "ACTIVE" : "STOPPED",
     ...settingsOf(values, strategy),
@@ -89,7 +97,8 @@ function settingsOf(values: BotValues, strategy: Strategy) {
     if (typed !== "") parameters[parameter.name] = parsed(parameter, typed);
   }
   const limits = Object.fromEntries(LIMITS.map((name) => [name, values.limits[name].trim() || null]));
-  return { parameters, limits, leverage: values.leverage.trim() || "1" };
+  // Real money is never borrowed, whatever was typed before it was chosen.
+  return { parameters, limits, leverage: values.exchange === PAPER ? values.leverage.trim() || "1" : "1" };
 }
 
 function parsed({ type }: Parameter, typed: string): string | number | boolean {
@@ -124,6 +133,11 @@ function plain(sentence: string, fields: readonly string[]): string {
 
 function defaultsOf(strategy: Strategy): Record<string, string> {
   return Object.fromEntries(strategy.parameters.map((parameter) => [parameter.name, parameter.default ?? (parameter.type === "boolean" ? "false" : "")]));
+}
+
+/** Whether a bot trades with real money. */
+export function isReal({ exchange }: Pick<Bot, "exchange">): boolean {
+  return exchange !== PAPER;
 }
 
 function isAmount(text: string): boolean {

@@ -1,6 +1,6 @@
 /** The candles of one symbol and interval: loaded, kept live, extended backwards on demand. */
 
-import { ApiError, type Connection, getCandles, isUp, whileDown } from "@openoutcry/client";
+import { ApiError, type Connection, getCandles, isUp, type MarketOptions, whileDown } from "@openoutcry/client";
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { type Bar, fromMessage, fromRow } from "./bars.ts";
 import { coalesce } from "./coalesce.ts";
@@ -39,6 +39,7 @@ export class CandleFeed {
     connection: Connection,
     readonly symbol: string,
     readonly interval: string,
+    private readonly options: MarketOptions = {},
   ) {
     this.stops.push(
       connection.subscribe(
@@ -176,7 +177,7 @@ export class CandleFeed {
 
   private readonly fetch: FetchBars = async (interval, start, end) => {
     const query = { asset: this.symbol, duration: interval, start, end };
-    const page = await getCandles("", query, { signal: this.abort.signal });
+    const page = await getCandles("", query, { ...this.options, signal: this.abort.signal });
     return page.candles.map(fromRow);
   };
 }

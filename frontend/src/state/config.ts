@@ -16,6 +16,10 @@ export interface Config {
   readonly intervals: readonly string[];
   readonly hubUrl: string;
   readonly version: string;
+  /** False: prices, candles and trades are for whoever has signed in. */
+  readonly publicMarketData: boolean;
+  /** Where bots may trade with real money; empty where live trading is off. */
+  readonly liveExchanges: readonly string[];
 }
 
 interface Answer {
@@ -24,6 +28,8 @@ interface Answer {
   readonly wsUrl?: string;
   readonly wsPort?: number;
   readonly version?: string;
+  readonly publicMarketData?: boolean;
+  readonly liveExchanges?: readonly string[];
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -37,6 +43,8 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     intervals: KNOWN_INTERVALS.filter((name) => answer.intervals?.includes(name) ?? true),
     hubUrl: hubUrl(answer.wsUrl ?? "", answer.wsPort ?? 8001, location),
     version: answer.version ?? "",
+    publicMarketData: answer.publicMarketData ?? true,
+    liveExchanges: answer.liveExchanges ?? [],
   };
 }
 

@@ -36,8 +36,10 @@ export class HoldingsFeed {
     }, EVERY);
     this.ends = [
       () => clearInterval(timer),
-      trading.feed.hear(({ type }) => {
-        if (type !== "log_created" && type !== "bot_update") this.again();
+      trading.feed.hear((message) => {
+        // Money that is put in or taken out is told of by the account's own log, and by nothing else.
+        const isMoney = message.type === "log_created" ? message.data.bot_id === null : message.type !== "bot_update";
+        if (isMoney) this.again();
       }),
       trading.feed.onRenewed(() => this.again()),
     ];

@@ -1,6 +1,6 @@
 /** Every market's figures: asked for once, kept live by the hub, polled where the hub is silent. */
 
-import { ApiError, type Connection, getMarkets, type MarketList, type PriceSource, type TickerUpdate } from "@openoutcry/client";
+import { ApiError, type Connection, getMarkets, type MarketList, type MarketOptions, type PriceSource, type TickerUpdate } from "@openoutcry/client";
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { Board } from "./board.ts";
 
@@ -40,7 +40,10 @@ export class MarketsFeed {
   private listedAt = 0;
   private heardAt = 0;
 
-  constructor(private readonly connection: Connection) {}
+  constructor(
+    private readonly connection: Connection,
+    private readonly options: MarketOptions = {},
+  ) {}
 
   get phase(): ReadonlySignal<MarketsPhase> {
     return this.shownPhase;
@@ -86,7 +89,7 @@ export class MarketsFeed {
     this.askedAt = Date.now();
     const { signal: aborted } = this.abort;
     try {
-      const list = await getMarkets("", { signal: aborted });
+      const list = await getMarkets("", { ...this.options, signal: aborted });
       this.takeList(list, false);
     } catch (error) {
       if (!aborted.aborted && this.board.size === 0) {

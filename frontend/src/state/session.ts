@@ -1,6 +1,6 @@
 /** What one open chart follows: what is selected, and its feeds. */
 
-import type { Connection } from "@openoutcry/client";
+import type { Connection, MarketOptions } from "@openoutcry/client";
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { CandleFeed } from "./candles.ts";
 import type { Config, MarketSymbol } from "./config.ts";
@@ -21,17 +21,19 @@ export class Session {
   readonly tape: Signal<Tape>;
   private readonly shown: Signal<View>;
   private readonly connection: Connection;
+  private readonly options: MarketOptions;
   private readonly stopRouting: () => void;
 
   constructor(desk: Desk) {
     this.config = desk.config;
     this.hub = desk.hub;
     this.connection = desk.hub.connection;
+    this.options = desk.asking;
     this.shown = desk.view;
     this.view = desk.view;
     const view = this.readView();
     this.shown.value = view;
-    this.candles = signal(new CandleFeed(this.connection, view.symbol, view.interval));
+    this.candles = signal(new CandleFeed(this.connection, view.symbol, view.interval, this.options));
     this.quotes = signal(followQuotes(this.connection, view.symbol));
     this.tape = signal(followTrades(this.connection, view.symbol));
     history.replaceState(null, "", writeHash(view));
@@ -79,7 +81,7 @@ export class Session {
       this.tape.value = followTrades(connection, view.symbol);
     }
     this.shown.value = view;
-    this.candles.value = new CandleFeed(connection, view.symbol, view.interval);
+    this.candles.value = new CandleFeed(connection, view.symbol, view.interval, this.options);
   }
 
   private readView(): View {

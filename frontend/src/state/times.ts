@@ -12,6 +12,14 @@ export function stamp(iso: string): string {
   return Number.isNaN(at) ? "" : dated.format(at);
 }
 
+const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+
+/** `21 Nov 2026`, UTC. */
+export function day(iso: string): string {
+  const at = Date.parse(iso);
+  return Number.isNaN(at) ? "" : dates.format(at);
+}
+
 /** `12 s ago`, `4 min ago`; after a day the date. */
 export function ago(iso: string, now = Date.now()): string {
   const at = Date.parse(iso);

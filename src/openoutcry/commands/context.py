@@ -12,7 +12,7 @@ from msgspec import structs
 
 from openoutcry import engines
 from openoutcry.config import Settings
-from openoutcry.errors import StoreUnavailableError
+from openoutcry.errors import ConfigError, StoreUnavailableError
 
 T = TypeVar("T")
 
@@ -56,14 +56,20 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn what drivers raise when a store is away into StoreUnavailableError."""
-    from redis.exceptions import RedisError
+    """Turn what drivers raise when a store is away into StoreUnavailableError.
+
+    What a cluster's node says to who takes it for a server on its own becomes ConfigError.
+    """
+    from redis.exceptions import ClusterCrossSlotError, MovedError, RedisError
 
     from openoutcry import logs
     from openoutcry.adapters.postgres.outages import OUTAGES
+    from openoutcry.adapters.valkey.topology import CLUSTER_HINT
 
     try:
         yield
+    except (MovedError, ClusterCrossSlotError) as error:
+        raise ConfigError(CLUSTER_HINT) from error
     except (*OUTAGES, RedisError) as error:
         text = logs.mask(str(error)) or type(error).__name__
         raise StoreUnavailableError(f"A store cannot be used just now: {text}") from error

@@ -21,11 +21,13 @@ from rich.text import Text
 
 from openoutcry import config, engines, logs
 from openoutcry.adapters.postgres import readiness
-from openoutcry.adapters.valkey.client import connect
+from openoutcry.adapters.valkey.client import connect, servers
+from openoutcry.adapters.valkey.readiness import check_kind
+from openoutcry.adapters.valkey.topology import is_cluster
 from openoutcry.commands import ports
 from openoutcry.commands.context import data_dir
 from openoutcry.config import Settings
-from openoutcry.errors import EngineError
+from openoutcry.errors import ConfigError, EngineError
 
 STATIC = Path(__file__).parent.parent / "web" / "static"
 _OLDEST_PYTHON = (3, 11)
@@ -167,24 +169,30 @@ async def check_valkey(url: str) -> AsyncIterator[Finding]:
     client = connect(url, retries=0)
     try:
         await client.ping()
-        yield Finding(Level.OK, "Valkey", "answers")
+        await check_kind(url)
+        nodes = await servers(client)
+        cluster = f", a cluster of {len(nodes)} primaries" if is_cluster(url) else ""
+        yield Finding(Level.OK, "Valkey", f"answers{cluster}")
         try:
-            answer = await client.config_get("*")
+            answers = [await node.config_get("*") for node in nodes]
         except ResponseError:  # some hosted ones keep CONFIG to themselves
             wanted = ", ".join(f"{name} {right}" for name, right, _ in _VALKEY_SETTINGS)
             remedy = f"See to it with whoever runs it that it has {wanted}."
             yield Finding(Level.WARNING, "Valkey's settings", "cannot be read", remedy)
             return
-        said = {k: v for k, v in answer.items() if isinstance(v, str | bytes)}
+    except ConfigError as error:
+        yield Finding(Level.BROKEN, "Valkey", "another kind of server", str(error))
+        return
     except (RedisError, OSError) as error:
         remedy = "Start Valkey, or correct OUTCRY_VALKEY_URL."
         yield Finding(Level.BROKEN, "Valkey", logs.mask(str(error)), remedy)
         return
     finally:
         await client.aclose()
-    settings = {_text(name): _text(value) for name, value in said.items()}
+    said = [{_text(name): value for name, value in answer.items()} for answer in answers]
     for name, right, why in _VALKEY_SETTINGS:
-        value = settings.get(name, "")
+        values = [_text(each.get(name) or "") for each in said]
+        value = next((one for one in values if one != right), right)
         level = Level.OK if value == right else Level.WARNING
         remedy = "" if value == right else f"CONFIG SET {name} {right}: {why}"
         yield Finding(level, f"Valkey's {name}", value or "unknown", remedy)

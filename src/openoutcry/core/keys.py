@@ -1,6 +1,8 @@
 """Every name that OpenOutcry uses in Valkey, in one place.
 
-Braces are Valkey Cluster hash tags: what must live together carries the same tag.
+Braces are Valkey Cluster hash tags: what must live together carries the same tag. A name without
+braces is its own tag: `{prices}:snapshot` lives where the channel `prices` does, so that who hears the
+news finds what it is about.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ LAST_QUOTES = "quotes:last"
 TICKERS = "tickers"
 """Pub/sub channel of 24 h tickers: a JSON array of `core.tickers.Ticker`, changed symbols only."""
 
-TICKERS_SNAPSHOT = "tickers:snapshot"
+TICKERS_SNAPSHOT = "{tickers}:snapshot"
 """The merged whole of `tickers`, a JSON array; how much of TICKERS_SECONDS it has left is its age."""
 
 TICKERS_SECONDS = 3600
-"""How long `tickers:snapshot` is kept after the last ticker."""
+"""How long TICKERS_SNAPSHOT is kept after the last ticker."""
 
 LAST_BOOKS = "books:last"
 """Hash symbol -> the last best bid and ask, as the JSON that went to `book:<SYMBOL>`."""
@@ -34,7 +36,7 @@ LAST_BOOKS = "books:last"
 PRICES = "prices"
 """Pub/sub channel that says what happened to the shared snapshot of prices (see `price_board`)."""
 
-PRICES_SNAPSHOT = "prices:snapshot"
+PRICES_SNAPSHOT = "{prices}:snapshot"
 """The shared snapshot of all tickers that came over REST."""
 
 PRICES_LOCK = "prices:lock"
@@ -136,7 +138,7 @@ OUTBOX_WAKE = "outbox:wake"
 STATS_TRADES = "stats:trades"
 """Pub/sub channel of the public trade counter: the JSON object of its figures."""
 
-STATS_TRADES_LAST = "stats:trades:last"
+STATS_TRADES_LAST = "{stats:trades}:last"
 """The object that went to `stats:trades` last; the hub's snapshot."""
 
 

@@ -23,7 +23,7 @@ MOST_SYMBOLS: Final = 20_000
 
 
 class Ticker(Struct, frozen=True, gc=False, rename="camel"):
-    """A symbol's last 24 hours: the message element of `tickers` and `tickers:snapshot`.
+    """A symbol's last 24 hours: the message element of `tickers` and `{tickers}:snapshot`.
 
     `price` is the last one, `open` that of 24 hours ago; `volume` is in base units, `quote_volume`
     in quote units. Decimal text as the venue wrote it. `time` is the venue's, in µs.

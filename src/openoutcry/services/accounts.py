@@ -18,6 +18,7 @@ from openoutcry.adapters.postgres.users import StoredUser
 from openoutcry.core import account_rules, credentials
 from openoutcry.errors import (
     BadRequestError,
+    ConflictError,
     ForbiddenError,
     StoreUnavailableError,
     TooManyTriesError,
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 _LONGEST_AGENT: Final = 200
 _DAY: Final = 86_400
 _WRONG: Final = "Name or password is wrong."
+_WRONG_CURRENT: Final = "The current password is wrong."
 _NO_SIGN_UP: Final = "Sign-up is off here; ask an admin for an account."
 _NO_REFRESH: Final = "The refresh token is not valid; sign in again."
 
@@ -114,21 +116,10 @@ class Accounts:
         Raises UnauthorizedError, after the same work and with the same words whatever is wrong;
         TooManyTriesError.
         """
-        try:
-            await self._limits.take(name, address)
-        except TooManyTriesError:
-            self._events.add(AccountEvent.TOO_MANY_TRIES)
-            raise
-        try:
-            known = await self._check(name, password)
-        except (StoreUnavailableError, TooManyTriesError):
-            await self._limits.give_back(name, address, right=False)
-            raise
+        known = await self._prove(name, password, address)
         if known is None:
-            self._events.add(AccountEvent.WRONG_PASSWORD)
             _log.info("sign-in refused", address=address)
             raise UnauthorizedError(_WRONG)
-        await self._limits.give_back(name, address, right=True)
         return await self._begin(known, address, user_agent)
 
     async def _begin(self, known: StoredUser, address: str, user_agent: str) -> Grant:
@@ -177,6 +168,34 @@ class Accounts:
         self._events.add(AccountEvent.REFRESHED)
         return await self._grant(user, session, token)
 
+    async def change_password(
+        self, user: User, session: str, current: str, new: str, address: str
+    ) -> int:
+        """Give oneself another password and end every session but this one; return how many ended.
+
+        A wrong `current` counts as a wrong password at sign-in does. Raises BadRequestError (the new one
+        will not do), ForbiddenError (the current one is wrong), ConflictError, TooManyTriesError.
+        """
+        normal = account_rules.check_password(new, user.name)
+        known = await self._prove(user.name, current, address)
+        if known is None or known.user.id != user.id:
+            _log.info("password change refused", user=user.name, address=address)
+            raise ForbiddenError(_WRONG_CURRENT)
+        ended = await users.change_password(
+            self._pool,
+            user.id,
+            known.password_changed_time,
+            await self._passwords.hash(normal),
+            session,
+        )
+        if ended is None:
+            raise ConflictError("The password was changed meanwhile; sign in again.")
+        self._identities.forget(
+            lambda other: other.user.id == user.id and other.session not in {"", session}
+        )
+        _log.info("password changed", user=user.name, sessions_ended=ended, address=address)
+        return ended
+
     async def sessions(self, user: User) -> list[Session]:
         """Return where the user is signed in, the session used last first."""
         return await sessions.list_sessions(self._pool, user.id)
@@ -211,6 +230,27 @@ class Accounts:
         revoked = await api_keys.revoke_key(self._pool, prefix, user.id)
         self._identities.forget(lambda known: known.key == prefix and known.user == user)
         return revoked
+
+    async def _prove(self, name: str, password: str, address: str) -> StoredUser | None:
+        """Return the user if this is their password, None if not; a wrong one costs a try.
+
+        Raises TooManyTriesError.
+        """
+        try:
+            await self._limits.take(name, address)
+        except TooManyTriesError:
+            self._events.add(AccountEvent.TOO_MANY_TRIES)
+            raise
+        try:
+            known = await self._check(name, password)
+        except (StoreUnavailableError, TooManyTriesError):
+            await self._limits.give_back(name, address, right=False)
+            raise
+        if known is None:
+            self._events.add(AccountEvent.WRONG_PASSWORD)
+            return None
+        await self._limits.give_back(name, address, right=True)
+        return known
 
     async def _check(self, name: str, password: str) -> StoredUser | None:
         """Return the user if this is their password and they may sign in; one way for every answer."""

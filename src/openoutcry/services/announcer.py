@@ -185,6 +185,8 @@ class Announcer:
                     since=since.get(instrument),
                 )
                 pipeline.publish(candles_channel(symbol), self._encoder.encode(message))
+            await pipeline.execute()
+            # Behind them, on a cluster too, where a pipeline has no order over its nodes.
             for committed in commits.values():
                 pipeline.publish(COMMITS, self._encoder.encode(committed))
             await pipeline.execute()

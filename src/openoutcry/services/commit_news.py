@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 from msgspec import Struct
+from redis.exceptions import RedisError
 
 from openoutcry.adapters.postgres.pool import Pool, fetch
 from openoutcry.adapters.tasks import sleep
@@ -41,6 +42,9 @@ class Bus(Protocol):
 
     async def heard(self, channel: str) -> None:
         """Return when everything that is published from now on will be heard."""
+
+    async def caught_up(self) -> None:
+        """Return when everything that was published before has been taken. Raises RedisError."""
 
 
 class _News(Struct):
@@ -125,6 +129,11 @@ class CommitNews:
                 self._reached |= positions
                 break
             await asyncio.sleep(_STEP)
+        try:
+            # On a cluster the announcement of a commit may overtake that of its candles.
+            await asyncio.wait_for(self._bus.caught_up(), _PATIENCE)
+        except (TimeoutError, RedisError):
+            return
         if self._bus.connected:
             self._cache.confirm(began)
 

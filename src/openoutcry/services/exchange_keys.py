@@ -81,6 +81,14 @@ class ExchangeKeys:
             raise NotFoundError("There is no such key; GET /api/v1/exchange-keys lists yours.")
         _log.info("key of an exchange removed", user=user.name, number=key_id)
 
+    async def mark(self, user_id: int, exchange: str) -> bytes | None:
+        """Return what tells a user's key from the ones before it, None without one.
+
+        It is the sealed key: no two are alike, for each has a nonce of its own.
+        """
+        found = await exchange_keys.sealed_key(self._pool, user_id, exchange)
+        return None if found is None else found.sealed
+
     async def open(self, user_id: int, exchange: str) -> Opened | None:
         """Return a user's key in the open, None without one. Raises SealError."""
         found = await exchange_keys.sealed_key(self._pool, user_id, exchange)

@@ -62,6 +62,9 @@ class Exchange(Protocol):
 Opener = Callable[[int, str], Awaitable[Exchange | None]]
 """Opens a user's account at an exchange; None: there is no key."""
 
+Marker = Callable[[int, str], Awaitable[bytes | None]]
+"""Tells a user's keys of an exchange apart: another mark, another key; None: there is none."""
+
 
 class LiveRules(Struct, frozen=True):
     """`epoch` tells this installation's orders from others'. Seconds.
@@ -97,12 +100,15 @@ class News(Struct, frozen=True):
 class LiveOrders:
     """All live orders of one trader, by user and exchange, each pair on a task of its own."""
 
-    def __init__(self, opener: Opener, rules: LiveRules, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, opener: Opener, marker: Marker, rules: LiveRules, wake: Callable[[], None]
+    ) -> None:
         self.rules = rules
         self.stats = LiveStats()
         self.proof = 0.0
         """Wall clock (s) at which this process last knew that its shards are its own."""
         self._opener = opener
+        self._marker = marker
         self._wake = wake
         self._lines: dict[tuple[int, str], _Line] = {}
         self._news: list[News] = []
@@ -156,6 +162,10 @@ class LiveOrders:
         """Open a user's account at an exchange."""
         return await self._opener(user_id, exchange)
 
+    async def mark(self, user_id: int, exchange: str) -> bytes | None:
+        """Return the mark of a user's key as it is stored now."""
+        return await self._marker(user_id, exchange)
+
     async def deliver(self, user_id: int, reports: Iterable[Report]) -> None:
         """Hand reports over in their order, and wait until each has been taken."""
         for report in reports:
@@ -181,6 +191,9 @@ class _Line:
         self._missing: dict[str, float] = {}
         self._cancelled: dict[str, float] = {}
         self._exchange: Exchange | None = None
+        self._mark: bytes | None = None
+        self._rested = True
+        """There have been no orders since the key was last looked at: it may be another."""
         self._woken = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -194,6 +207,7 @@ class _Line:
         ):
             self._woken.set()
         self._orders, self._markets = orders, markets
+        self._rested |= not orders
         for known in (self._tried, self._missing, self._cancelled):
             for gone in [one for one in known if one not in orders]:
                 del known[gone]
@@ -251,6 +265,8 @@ class _Line:
         )
 
     async def _round(self) -> None:
+        if self._rested:
+            await self._look_at_key()
         exchange = self._exchange
         if exchange is None:
             exchange = self._exchange = await self._desk.opened(self._user, self._name)
@@ -266,6 +282,21 @@ class _Line:
             for order in list(self._orders.values()):
                 if order.symbol == symbol and order.exchange_order_id is not None:
                     await self._follow(exchange, order, standing.get(self._called(order)))
+
+    async def _look_at_key(self) -> None:
+        """Let go of an account whose key is stored no more.
+
+        A key goes only while there are no orders, so looking at it once after that is enough.
+        """
+        self._rested = False
+        try:
+            mark = await self._desk.mark(self._user, self._name)
+        except BaseException:
+            self._rested = True
+            raise
+        if mark != self._mark:
+            await self._shut()
+            self._mark = mark
 
     def _called(self, order: Order) -> str:
         return venue_id(order.client_order_id, self._desk.rules.epoch)

@@ -42,6 +42,8 @@ LOOK_SECONDS: Final = 1.0
 """How often shards are shared out anew, and accounts looked for that have changed unheard."""
 SAVE_SECONDS: Final = 5.0
 """How often it is stored how far bots have read: what a restart reads again at most."""
+DOUBT_SECONDS: Final = 5.0
+"""A market of which nothing is heard for so long is looked up: the last message may have been lost."""
 _REST_SECONDS: Final = 0.2
 _TRADES: Final = trades_channel("")
 _PASSING: Final = (*OUTAGES, RedisError, OutcryError)
@@ -129,14 +131,21 @@ class Trader:
         work = self._work
         shards = TraderShards(connection)
         await shards.join()
-        look_at = save_at = float("-inf")
+        look_at = save_at = doubt_at = float("-inf")
+        heard: set[str] = set()
         while not stop.is_set():
             now = time.monotonic()
             if now >= look_at:
                 await self._look_round(connection, shards)
                 look_at = now + LOOK_SECONDS
             await work.reload(connection, shards.owned)
-            await self._folds.feed_all(connection, self._tape.take())
+            if now >= doubt_at:
+                work.doubt(heard)
+                heard.clear()
+                doubt_at = now + DOUBT_SECONDS
+            trades = self._tape.take()
+            heard |= trades.keys()
+            await self._folds.feed_all(connection, trades)
             if self._live is not None:
                 await self._folds.take_news(connection, self._live)
             if now >= save_at:

@@ -44,6 +44,15 @@ class Work:
         self.behind |= {(user, s) for user, one in self.accounts.items() for s in one.symbols()}
         self.changed |= set(self.accounts)
 
+    def doubt(self, heard: Collection[str]) -> None:
+        """Look in the store for trades of the markets that were not heard of."""
+        self.behind |= {
+            (user, symbol)
+            for user, one in self.accounts.items()
+            for symbol in one.symbols()
+            if symbol not in heard
+        }
+
     def go_by(self, context: Context) -> None:
         """Fold in another context from now on."""
         self.context = context

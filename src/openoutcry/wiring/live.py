@@ -33,4 +33,4 @@ async def live_orders(settings: Settings, pool: Pool) -> Live:
         stale=settings.live_stale_seconds,
         send=settings.live_send_seconds,
     )
-    return partial(LiveOrders, opener, rules)
+    return partial(LiveOrders, opener, keys.mark, rules)

@@ -46,12 +46,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             return any(recorder.stats.owned for recorder in recorders)
 
         keep = {"trades": settings.retention_trades_days, "candles_1s": settings.retention_1s_days}
+        rows = {
+            "activity_logs": settings.retention_logs_days,
+            "equity_points": settings.retention_equity_days,
+        }
         async with TaskGroup() as tasks:
             tasks.create_task(
                 report("recorder", partial(figures, recorders, announcer), valkey, stop)
             )
             tasks.create_task(announcer.run(stop))
-            tasks.create_task(maintain(dial, keep, stop))
+            tasks.create_task(maintain(dial, keep, stop, rows))
             tasks.create_task(Repair(dial, valkey, rest, shards).run(stop, active))
             if settings.backfill:
                 tasks.create_task(Backfill(dial, valkey, rest, shards).run(stop, active))

@@ -192,6 +192,7 @@ def test_the_kill_switch_stops_everything_at_once() -> None:
     assert {bot.status for bot in off.account.bots.values()} == {BotStatus.STOPPED}
     assert not off.account.orders
     assert off.kill_switch
+    assert "2 bots stopped, 2 orders cancelled" in off.logs[-1].message
     assert "kill switch is on" in run(off.account, act(BotAction.START)).refused[0]
     on = run(off.account, KillSwitch(on=False, time=6), act(BotAction.START), tape("105", first=5))
     assert len(on.orders) == 1

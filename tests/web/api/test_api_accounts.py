@@ -20,7 +20,13 @@ from accounts import PASSWORD, make_accounts, make_key, make_user, sign_in
 from fixtures_api import client_of
 from openoutcry.config import Settings
 from openoutcry.model import Role, Scope, User
-from openoutcry.web.api.access import AsUser, SignedIn, access_dependencies, say_who_may
+from openoutcry.web.api.access import (
+    AsUser,
+    SignedIn,
+    access_dependencies,
+    identifier,
+    say_who_may,
+)
 from openoutcry.web.api.app import create_app
 from openoutcry.web.api.errors import HANDLERS
 
@@ -69,7 +75,7 @@ async def protected(store: asyncpg.Pool, valkey: Redis) -> AsyncIterator[httpx.A
     _, identities = make_accounts(store, valkey)
     app = Litestar(
         [as_user, change_as_user, as_plain_user, as_admin, change_as_admin, as_signed_in],
-        dependencies=access_dependencies(identities),
+        dependencies=access_dependencies(identifier(identities)),
         exception_handlers=HANDLERS,
         on_app_init=[say_who_may],
     )

@@ -91,6 +91,8 @@ async def test_config(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
         "wsUrl": "",
         "wsPort": 8123,
         "version": "1.2.3",
+        "publicMarketData": True,
+        "liveExchanges": [],
     }
 
 
@@ -166,7 +168,11 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
         *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}", "/api/v1/auth/sign-up"),
-        *("/api/v1/users", "/api/v1/users/{user_id}/disable", "/api/v1/users/{user_id}/enable"),
+        *("/api/v1/auth/password", "/api/v1/users"),
+        *(
+            f"/api/v1/users/{{user_id}}/{name}"
+            for name in ("disable", "enable", "password", "role")
+        ),
         *("/api/v1/bots", "/api/v1/bots/{bot_id}", "/api/v1/strategies", "/api/v1/kill-switch"),
         *(
             f"/api/v1/bots/{{bot_id}}/{name}"

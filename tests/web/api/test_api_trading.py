@@ -181,7 +181,12 @@ async def test_the_kill_switch(ada: httpx.AsyncClient) -> None:
     """Everything stops at once and stays stopped until it is reset."""
     path, bot = "/api/v1/kill-switch", (await json(ada, "bots"))["bots"][0]["id"]
     assert (await json(ada, "kill-switch")) == {"on": False}
-    assert (await ada.post(path, json={"on": True})).json() == {"on": True}
+    pulled = (await ada.post(path, json={"on": True})).json()
+    assert pulled == {"on": True, "bots_stopped": 1, "orders_cancelled": 1}
+    said = (await json(ada, "logs"))["logs"][0]["message"]
+    assert said.startswith("The kill switch is on: 1 bot stopped, 1 order cancelled.")
+    again = (await ada.post(path, json={"on": True})).json()
+    assert again == {"on": True, "bots_stopped": 0, "orders_cancelled": 0}
     assert (await json(ada, "bots"))["bots"][0]["status"] == "STOPPED"
     assert (await json(ada, "orders?status=PENDING"))["orders"] == []
     refused = await ada.post(f"/api/v1/bots/{bot}/start")
@@ -189,7 +194,8 @@ async def test_the_kill_switch(ada: httpx.AsyncClient) -> None:
     fresh = await ada.post("/api/v1/bots", json={**SCALPER, "status": "ACTIVE"})
     assert fresh.status_code == 409
     assert len((await json(ada, "bots"))["bots"]) == 1
-    assert (await ada.post(path, json={"on": False})).json() == {"on": False}
+    reset = (await ada.post(path, json={"on": False})).json()
+    assert reset == {"on": False, "bots_stopped": 0, "orders_cancelled": 0}
     assert (await ada.post(f"/api/v1/bots/{bot}/start")).status_code == 200
     for wrong in ({}, {"on": "yes"}, {"on": 1}):
         assert (await ada.post(path, json=wrong)).status_code == 400

@@ -28,6 +28,11 @@ class Loop:
         for each in scheduled:
             each()
 
+    def end(self) -> None:
+        """Run until nothing is scheduled any more."""
+        while self.scheduled:
+            self.turn()
+
 
 class Peer:
     """A client whose socket is full after `room` writes."""
@@ -160,18 +165,48 @@ def test_too_far_behind() -> None:
     assert peer.closed
 
 
+def test_what_can_wait_goes_out_in_shares_and_orders_go_between() -> None:
+    """While a price is on its way to a crowd, an order reaches its owner in the next turn."""
+    loop = Loop()
+    fanout = Fanout(loop.schedule, crowd=2, share=2)
+    price, orders = LatestTopic(), EveryTopic()
+    crowd = [Peer(fanout) for _ in range(7)]
+    for peer in crowd:
+        fanout.join(peer.client, price)
+    fanout.join(crowd[-1].client, orders)
+    loop.turn()
+    fanout.publish_latest(price, b"p1 ")
+    loop.turn()
+    assert [len(peer.writes) for peer in crowd] == [1, 1, 0, 0, 0, 0, 0]
+    fanout.publish_latest(price, b"p2 ")
+    fanout.publish_every(orders, b"order ")
+    loop.turn()
+    assert crowd[-1].writes == [b"p1 p2 order "]
+    assert [len(peer.writes) for peer in crowd] == [1, 1, 1, 1, 0, 0, 1]
+    for _ in range(2):
+        loop.turn()
+    assert not loop.scheduled
+    assert [b"".join(peer.writes) for peer in crowd[:-1]] == [b"p1 p2 "] * 6
+    assert [len(peer.writes) for peer in crowd] == [2, 2, 1, 1, 1, 1, 1]
+
+
 class Deliveries(RuleBasedStateMachine):
     """Any interleaving: what clients get is checked against a model of what they are due."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop, self.fanout = _new()
+        self.loop = Loop()
+        self.fanout = self.fan_out()
         self.topics = [LatestTopic() for _ in range(3)]
         self.peers = [Peer(self.fanout) for _ in range(3)]
         self.number = 0
         self.joined: list[list[int | None]] = [[None] * 3 for _ in self.peers]
         self.latest = [0] * 3
         self.seen = [0] * 3
+
+    def fan_out(self) -> Fanout:
+        """Return what is looked at."""
+        return Fanout(self.loop.schedule)
 
     def _read(self, who: int) -> list[tuple[int, ...]]:
         peer = self.peers[who]
@@ -234,10 +269,10 @@ class Deliveries(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """See that every client ends with the latest of its topics."""
-        self.loop.turn()
+        self.loop.end()
         for peer in self.peers:
             peer.resume()
-        self.loop.turn()
+        self.loop.end()
         for who in range(3):
             got = self._read(who)
             for topic in range(3):
@@ -249,3 +284,15 @@ class Deliveries(RuleBasedStateMachine):
 
 TestDeliveries = Deliveries.TestCase
 TestDeliveries.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+
+
+class InShares(Deliveries):
+    """The same where each turn writes to one client, and two make a crowd."""
+
+    def fan_out(self) -> Fanout:
+        """Return what is looked at."""
+        return Fanout(self.loop.schedule, crowd=2, share=1)
+
+
+TestInShares = InShares.TestCase
+TestInShares.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)

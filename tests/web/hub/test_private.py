@@ -292,5 +292,5 @@ async def test_what_is_left_is_let_go(floor: Floor) -> None:
         if not hub.server.private._feeds and not len(hub.server.guard):
             break
     assert not hub.server.private._feeds
-    assert user_channel(ada.id) not in hub.bus._wanted
+    assert user_channel(ada.id) not in hub.bus._subscriptions._wanted
     assert not len(hub.server.guard)

@@ -19,6 +19,7 @@ from openoutcry.core.coverage import Coverage
 from openoutcry.core.intervals import MINUTE
 from openoutcry.model import Candle, Side, Trade
 from openoutcry.web.hub.server import Server
+from openoutcry.web.hub.talks import Allowance
 from openoutcry.web.hub.upgrade import is_allowed
 
 pytest_plugins = ["hubkit"]
@@ -347,8 +348,9 @@ async def test_a_client_that_never_reads(hub: Hub) -> None:
     stuck.close()
 
 
-async def test_commands_wait_while_the_socket_is_full(hub: Hub) -> None:
+async def test_commands_wait_while_the_socket_is_full(start_hub: StartHub) -> None:
     """A client that asks and never reads is not read from either, so answers cannot pile up."""
+    hub = await start_hub(allowance=Allowance(at_once=1_000_000, a_second=1_000_000))
     loop = asyncio.get_running_loop()
     stuck = await _stuck(hub.port, "/api/v1/ws/app")
     payload = json.dumps({"type": "ping", "id": "x" * 3000}).encode()

@@ -15,6 +15,8 @@ export interface BotDraft {
   readonly strategy?: string;
   /** `paper`, or the name of an exchange. */
   readonly exchange?: string;
+  /** Has to be true with any exchange but `paper`: real money. */
+  readonly live?: boolean;
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly limits?: Partial<Limits>;
   readonly leverage?: string;
@@ -39,6 +41,14 @@ export interface ListQuery extends RequestOptions {
   readonly from?: string;
   /** ISO 8601, before this. */
   readonly to?: string;
+}
+
+/** What a pull of the kill switch has ended; nothing if it was on already, or is reset. */
+export interface KillSwitchResult {
+  readonly on: boolean;
+  readonly bots_stopped: number;
+  /** Those at a live exchange are counted too; they are open until it has answered. */
+  readonly orders_cancelled: number;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -141,8 +151,8 @@ export class TradingApi {
   }
 
   /** On: stop every bot and cancel every order; none can be started until it is off again. */
-  async setKillSwitch(on: boolean, options: RequestOptions = {}): Promise<void> {
-    await this.send("POST", "/api/v1/kill-switch", { on }, options);
+  async setKillSwitch(on: boolean, options: RequestOptions = {}): Promise<KillSwitchResult> {
+    return checked(await this.send("POST", "/api/v1/kill-switch", { on }, options), isKillSwitchResult, "kill switch");
   }
 
   private async tell(id: number, what: string, options: RequestOptions): Promise<Bot> {
@@ -186,6 +196,10 @@ function listIn<T>(body: unknown, name: string, holds: (item: unknown) => item i
 function nextIn(body: unknown): string | null {
   const next = isFields(body) ? body.next : null;
   return typeof next === "string" ? next : null;
+}
+
+function isKillSwitchResult(body: unknown): body is KillSwitchResult {
+  return isFields(body) && typeof body.on === "boolean" && typeof body.bots_stopped === "number" && typeof body.orders_cancelled === "number";
 }
 
 function checked<T>(body: unknown, holds: (item: unknown) => item is T, what: string): T {

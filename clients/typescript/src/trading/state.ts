@@ -42,7 +42,8 @@ export function reduce(state: TradingState, event: TradingEvent): TradingState {
     case "snapshot":
       return { ...replaced(state, event.data), ready: true };
     case "refetched":
-      return replaced(state, event.data);
+      // All bots are as good as a snapshot: a page that opens while the hub is gone need not wait for it.
+      return { ...replaced(state, event.data), ready: state.ready || event.data.bots !== undefined };
     case "change":
       return changed({ ...state, changedAt: event.message.timestamp }, event.message);
   }

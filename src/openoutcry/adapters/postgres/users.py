@@ -24,8 +24,15 @@ PASSWORD: Final = f"""
 UPDATE users SET password_hash = $2, password_changed_at = now() WHERE {_NAMED}
 RETURNING id, name, role
 """
+ROLE: Final = f"UPDATE users SET role = $2 WHERE {_NAMED} RETURNING id, name, role"
+# Only if the password is still the one that was shown, and its owner still in.
+OWN_PASSWORD: Final = """
+UPDATE users SET password_hash = $3, password_changed_at = now()
+WHERE id = $1 AND password_changed_at = $2 AND NOT disabled RETURNING id
+"""  # noqa: S105 - a statement
 REHASH: Final = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
 END_SESSIONS: Final = "DELETE FROM sessions WHERE user_id = $1"
+END_OTHERS: Final = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2 RETURNING id"
 READ_SECRET: Final = "SELECT signing_secret FROM installation"  # noqa: S105 - a statement
 ADD_SECRET: Final = """
 INSERT INTO installation (signing_secret) VALUES ($1) ON CONFLICT DO NOTHING
@@ -83,6 +90,27 @@ async def set_password(pool: Pool, name: str, password_hash: str) -> User:
     """Store another password and end every session. Raises NotFoundError."""
     async with connection(pool) as lent, lent.transaction():
         return await _changed(lent, True, PASSWORD, name, password_hash)
+
+
+async def set_role(pool: Pool, name: str, role: Role) -> User:
+    """Let a user be an admin, or no more. Sessions go on. Raises NotFoundError."""
+    async with connection(pool) as lent:
+        return await _changed(lent, False, ROLE, name, role.value)
+
+
+async def change_password(
+    pool: Pool, user_id: int, before: int, password_hash: str, session: str
+) -> int | None:
+    """Store a user's own new password and end every session but this one; return how many ended.
+
+    `before` is when the password that was shown had been set. None: it was changed meanwhile, or the
+    user disabled.
+    """
+    async with connection(pool) as lent, lent.transaction():
+        # As in `_changed`: the row is locked before sessions are looked for.
+        if await lent.fetchval(OWN_PASSWORD, user_id, before, password_hash) is None:
+            return None
+        return len(await lent.fetch(END_OTHERS, user_id, session))
 
 
 async def rehash(pool: Pool, user_id: int, before: str, after: str) -> None:

@@ -1,39 +1,47 @@
-"""Connects to Valkey or Redis."""
+"""Connects to Valkey or Redis, one server or a cluster: the one place that knows the difference.
+
+Whoever sends commands, publishes or listens need not know. What differs is asked of these functions
+and of `subscriptions.Subscriptions`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError as ValkeyConnectionError
 
-_CONNECT_SECONDS = 2.0
-_ANSWER_SECONDS = 15.0
-_HEALTH_SECONDS = 15
-_RETRIES = 4
+from openoutcry.adapters.valkey.cluster import ClusterClient
+from openoutcry.adapters.valkey.server import RETRIES, connect_server
+from openoutcry.adapters.valkey.topology import is_cluster
 
 
-def connect(url: str, *, retries: int = _RETRIES) -> Redis:
-    """Return a client with its own pool; nothing is sent before the first command.
+def connect(url: str, *, retries: int = RETRIES) -> Redis:
+    """Return a client; nothing is sent before the first command. The caller closes it.
 
-    `url` is `redis://`, `rediss://` or `unix://`. Answers are bytes. A lost connection is dialled
-    again up to `retries` times within about two seconds, and the command is sent again: it may have
-    run twice, so what is sent must bear that. A timeout is not retried. Blocking reads may ask for
-    at most 10 s. The caller closes it with `aclose()`.
+    `url` is `redis://`, `rediss://` or `unix://` for one server, `redis+cluster://` or
+    `rediss+cluster://` with one node or more, separated by commas, for a cluster. Retries and
+    timeouts are those of `connect_server`. Raises ConfigError for a URL of a cluster that cannot be
+    understood.
     """
-    # Unix sockets know no keepalive, and the driver refuses the option for them.
-    tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    client: Redis = Redis.from_url(
-        url,
-        decode_responses=False,
-        health_check_interval=_HEALTH_SECONDS,
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=_ANSWER_SECONDS,
-        retry=Retry(
-            ExponentialWithJitterBackoff(cap=1.0, base=0.1),
-            retries,
-            supported_errors=(ValkeyConnectionError,),
-        ),
-        **tcp,
-    )
-    return client
+    if is_cluster(url):
+        return ClusterClient(url, retries=retries)
+    return connect_server(url, retries=retries)
+
+
+async def get_all(valkey: Redis, keys: Sequence[str | bytes]) -> list[Any]:
+    """Return what each key holds, in one round trip to each server that holds any."""
+    pipeline = valkey.pipeline(transaction=False)
+    for key in keys:
+        pipeline.get(key)
+    return await pipeline.execute() if keys else []
+
+
+async def servers(valkey: Redis) -> list[Redis]:
+    """Return a client for each server that holds keys; they are closed with `valkey`."""
+    return await valkey.nodes() if isinstance(valkey, ClusterClient) else [valkey]
+
+
+def publish_word(valkey: Redis) -> str:
+    """Return the command by which a script publishes; clients have `publish`, which knows."""
+    return "SPUBLISH" if isinstance(valkey, ClusterClient) else "PUBLISH"

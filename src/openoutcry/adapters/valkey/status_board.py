@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as ValkeyConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
+from openoutcry.adapters.valkey.client import get_all, servers
 from openoutcry.core.keys import status_key, trades_stream
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.model import RoleStatus
@@ -58,8 +59,12 @@ async def read_statuses(valkey: Redis) -> list[RoleStatus]:
     Raises StoreUnavailableError.
     """
     with unavailable():
-        keys = [key async for key in valkey.scan_iter(match=_PATTERN, count=1000)]
-        values = await valkey.mget(keys) if keys else []
+        keys = [
+            key
+            for server in await servers(valkey)
+            async for key in server.scan_iter(match=_PATTERN, count=1000)
+        ]
+        values = await get_all(valkey, keys)
     found: list[RoleStatus] = []
     for value in values:
         try:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from openoutcry.adapters.valkey.client import get_all
 from openoutcry.core.keys import (
     STATS_TRADES,
     STATS_TRADES_LAST,
@@ -75,9 +76,6 @@ class TradeCounts:
 
     def __init__(self, valkey: Redis) -> None:
         self._valkey = valkey
-        self._add = valkey.register_script(_ADD)
-        self._put = valkey.register_script(_PUT)
-        self._note = valkey.register_script(_CHANGED)
 
     async def add(self, fills: Mapping[date, int]) -> None:
         """Add to the counts of days: each day and its expiry in one script.
@@ -86,8 +84,8 @@ class TradeCounts:
         """
         pipeline = self._valkey.pipeline(transaction=False)
         for day, count in fills.items():
-            await self._add([trade_count_key(day)], [count, expiry(day)], client=pipeline)
-        await self._note([TRADE_COUNTS_CHANGED], client=pipeline)
+            pipeline.eval(_ADD, 1, trade_count_key(day), str(count), str(expiry(day)))
+        pipeline.eval(_CHANGED, 1, TRADE_COUNTS_CHANGED)
         async with _prompt():
             await pipeline.execute()
 
@@ -98,12 +96,12 @@ class TradeCounts:
         """
         pipeline = self._valkey.pipeline(transaction=False)
         for day, count in counts.items():
-            await self._put([trade_count_key(day)], [count, expiry(day)], client=pipeline)
+            pipeline.eval(_PUT, 1, trade_count_key(day), str(count), str(expiry(day)))
         async with _prompt():
             answers = await pipeline.execute()
             changed = [day for day, other in zip(counts, answers, strict=True) if other]
             if changed or not await self._valkey.exists(TRADE_COUNTS_CHANGED):
-                await self._note([TRADE_COUNTS_CHANGED])
+                await self._valkey.eval(_CHANGED, 1, TRADE_COUNTS_CHANGED)
         return changed
 
     async def read(self, days: int = MONTH) -> Counted:
@@ -113,7 +111,7 @@ class TradeCounts:
             today = datetime.fromtimestamp(int(seconds), UTC).date()
             wanted = last_days(today, days)
             keys = [trade_count_key(day) for day in wanted]
-            *found, changed = await self._valkey.mget([*keys, TRADE_COUNTS_CHANGED])
+            *found, changed = await get_all(self._valkey, [*keys, TRADE_COUNTS_CHANGED])
         counts = {day: int(count) for day, count in zip(wanted, found, strict=True) if count}
         return Counted(counts, today, None if changed is None else int(changed))
 

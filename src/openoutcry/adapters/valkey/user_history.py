@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from openoutcry.adapters.valkey.client import publish_word
 from openoutcry.adapters.valkey.status_board import unavailable
 from openoutcry.core.keys import user_channel, user_history
 from openoutcry.core.user_messages import Position
@@ -16,7 +17,7 @@ KEPT: Final = 1000
 """Messages of a user that are kept, about: the server trims whole nodes."""
 KEPT_SECONDS: Final = 7 * 86_400
 
-# ARGV: epoch, messages kept, seconds kept, then an offset and a message in turns.
+# ARGV: epoch, messages kept, seconds kept, how to publish, then an offset and a message in turns.
 # What is there already was published when it was appended: it is neither appended nor published again.
 # A last entry of another epoch is of a database that is no more; its offsets mean nothing now.
 _APPEND: Final = """
@@ -30,10 +31,10 @@ if last then
     end
 end
 local appended = 0
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
     if tonumber(ARGV[i]) > at then
         redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i] .. '-0', 'm', ARGV[i + 1], 'e', ARGV[1])
-        redis.call('PUBLISH', KEYS[2], ARGV[i + 1])
+        redis.call(ARGV[4], KEYS[2], ARGV[i + 1])
         appended = appended + 1
     end
 end
@@ -55,6 +56,7 @@ class UserHistory:
     def __init__(self, valkey: Redis, kept: int = KEPT) -> None:
         self._valkey = valkey
         self._kept = str(kept)
+        self._publish = publish_word(valkey)
 
     async def append(self, epoch: str, messages: Mapping[int, Sequence[Message]]) -> int:
         """Append each user's messages, ascending, and publish them; return how many were new.
@@ -65,7 +67,7 @@ class UserHistory:
         with unavailable():
             async with self._valkey.pipeline(transaction=False) as pipe:
                 for user_id, own in messages.items():
-                    arguments: list[Any] = [epoch, self._kept, KEPT_SECONDS]
+                    arguments: list[Any] = [epoch, self._kept, KEPT_SECONDS, self._publish]
                     for message in own:
                         arguments += (message.offset, message.text)
                     keys = [user_history(user_id), user_channel(user_id)]

@@ -123,9 +123,18 @@ def kill_switch(account: Account, event: KillSwitch, context: Context) -> Change
         if bot.status is BotStatus.ACTIVE or work.open_orders(bot.id):
             status = BotStatus.STOPPED if bot.status is BotStatus.ACTIVE else bot.status
             work.stop(bot.id, status, "The kill switch was pulled.", event.time)
-    text = "The kill switch is on: every bot is stopped, every order cancelled."
+    bots, orders = at_work(account)
+    text = (
+        f"The kill switch is on: {_count(bots, 'bot')} stopped,"
+        f" {_count(orders, 'order')} cancelled. No bot starts until it is reset."
+    )
     work.log(None, LogLevel.WARNING, text, event.time)
     return work.changes()
+
+
+def at_work(account: Account) -> tuple[int, int]:
+    """Return how many bots run and how many orders are open: what the kill switch ends."""
+    return sum(bot.status is BotStatus.ACTIVE for bot in account.bots.values()), len(account.orders)
 
 
 def fund(account: Account, event: Fund, context: Context) -> Changes:
@@ -141,6 +150,10 @@ def fund(account: Account, event: Fund, context: Context) -> Changes:
     amount = f"{plain_text(abs(event.amount))} {event.asset}"
     work.log(None, LogLevel.INFO, f"{amount} {what} the paper account.", event.time)
     return work.changes()
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _create(work: Work, event: BotCommand) -> list[str]:

@@ -88,7 +88,8 @@ def sample(
 ) -> list[EquityPoint]:
     """Return a sample of an account, and one of each bot that has traded; `time` in µs.
 
-    The account's sums are those of the bots that trade for `currency`.
+    The account's sums are those of the bots that trade for `currency`. Whose price is not known yet,
+    as after a restart, is left out: an account of which a part has no price would seem to have lost it.
     """
     with exact():
         found, realized, floating, fees = [], ZERO, ZERO, ZERO
@@ -106,4 +107,10 @@ def sample(
                 floating += open_pnl
                 fees += position.fees
         whole = worth(account, markets, prices, currency)
+        if any(_has_market(asset, currency, markets.values()) for asset in whole.unpriced):
+            return found
         return [EquityPoint(None, time, whole.equity, realized, floating, fees), *found]
+
+
+def _has_market(asset: str, currency: str, markets: Iterable[Market]) -> bool:
+    return any((market.base, market.quote) == (asset, currency) for market in markets)

@@ -7,6 +7,9 @@ A handler is protected by declaring one of them:
 - `admin: AsUser`: the same, of an admin; a key needs the scope `admin`.
 - `signed_in: SignedIn`: signed in by password, not by a key: for what a stolen key must not do, such
   as making further keys.
+
+One that declares none of them is for everybody if it says `opt=FOR_ALL`. Otherwise it serves market
+data, which `market_lock` keeps for users where `public_market_data` is off.
 """
 
 from __future__ import annotations
@@ -29,9 +32,17 @@ from openoutcry.model import Role, Scope, User
 from openoutcry.services.identity import Identities, Identity
 from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.client import address_of
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.errors import ErrorBody, is_binance
 
 KEY_HEADER: Final = "X-API-Key"
+BINANCE_KEY_HEADER: Final = "X-MBX-APIKEY"
+"""What clients of Binance send a key in; taken on Binance's paths."""
+
+FOR_ALL: Final = {"for_all": True}
+"""The `opt` of a route that needs no sign-in under any setting."""
+ASKING: Final = frozenset({"user", "admin", "signed_in"})
+"""The dependencies of a route that finds out who asks."""
+
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT: Final = (
     f"Sign in: send `Authorization: Bearer <access token>`, or an API key as `{KEY_HEADER}: ok_…`."
@@ -51,6 +62,12 @@ SECURITY_SCHEMES: Final = Components(
             security_scheme_in="header",
             description="An API key, `ok_<prefix>_<secret>`.",
         ),
+        "binanceKey": SecurityScheme(
+            type="apiKey",
+            name=BINANCE_KEY_HEADER,
+            security_scheme_in="header",
+            description="The same API key, as clients of Binance send theirs.",
+        ),
     }
 )
 
@@ -60,14 +77,9 @@ Asked: TypeAlias = Request[Any, Any, Any]
 
 
 def access_dependencies(
-    identities: Identities, wrong_keys: WrongKeys | None = None, trusted: Sequence[Network] = ()
+    identify: Callable[[Asked], Awaitable[Identity]],
 ) -> dict[str, Provide]:
-    """Return the application's dependencies `user`, `admin` and `signed_in`.
-
-    With `wrong_keys` an address that has shown too many is refused; behind `trusted` proxies the
-    client's own address counts.
-    """
-    identify = _identifier(identities, wrong_keys, trusted)
+    """Return the application's dependencies `user`, `admin` and `signed_in`."""
 
     async def user(request: Asked) -> User:
         identity = await identify(request)
@@ -97,7 +109,7 @@ def say_who_may(config: AppConfig) -> AppConfig:
         if not isinstance(handler, HTTPRouteHandler):
             continue
         wants = set(inspect.signature(handler.fn).parameters)
-        if not wants & {"user", "admin", "signed_in"}:
+        if not wants & ASKING:
             continue
         bearer: dict[str, list[str]] = {"bearer": []}
         handler.security = [bearer] if "signed_in" in wants else [bearer, {"apiKey": []}]
@@ -123,20 +135,29 @@ def shown_credential(request: Asked) -> str | None:
     Raises UnauthorizedError for another kind of Authorization, and for two credentials.
     """
     bearer = request.headers.get("authorization")
-    key = request.headers.get(KEY_HEADER)
-    if bearer is not None and key is not None:
+    keys = [request.headers.get(KEY_HEADER)]
+    if is_binance(request.scope["path"]):
+        keys.append(request.headers.get(BINANCE_KEY_HEADER))
+    shown = [key for key in keys if key is not None]
+    if len(shown) + (bearer is not None) > 1:
         raise UnauthorizedError(f"Send Authorization or {KEY_HEADER}, not both.")
     if bearer is None:
-        return key
+        return shown[0] if shown else None
     scheme, _, token = bearer.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthorizedError(_WITHOUT)
     return token.strip()
 
 
-def _identifier(
-    identities: Identities, wrong_keys: WrongKeys | None, trusted: Sequence[Network]
+def identifier(
+    identities: Identities, wrong_keys: WrongKeys | None = None, trusted: Sequence[Network] = ()
 ) -> Callable[[Asked], Awaitable[Identity]]:
+    """Return what finds out who makes a request. Raises UnauthorizedError, TooManyTriesError.
+
+    With `wrong_keys` an address that has shown too many is refused; behind `trusted` proxies the
+    client's own address counts.
+    """
+
     async def identify(request: Asked) -> Identity:
         shown = shown_credential(request)
         if shown is None:

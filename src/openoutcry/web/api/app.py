@@ -23,6 +23,7 @@ from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings, paper_balances
 from openoutcry.core.client_address import networks
 from openoutcry.core.prices import parse_coins
+from openoutcry.core.trading.events import LIVE_EXCHANGES
 from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
@@ -40,7 +41,7 @@ from openoutcry.services.tokens import AccessTokens
 from openoutcry.services.trade_stats import KnownStats
 from openoutcry.services.trading_desk import DeskRules, TradingDesk
 from openoutcry.services.wrong_keys import WrongKeys
-from openoutcry.web.api.access import access_dependencies, say_who_may
+from openoutcry.web.api.access import access_dependencies, identifier, say_who_may
 from openoutcry.web.api.activity import log_routes
 from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.analytics import analytics_routes
@@ -56,6 +57,7 @@ from openoutcry.web.api.health import health_routes
 from openoutcry.web.api.hot import serve_hot
 from openoutcry.web.api.limit import limit_requests
 from openoutcry.web.api.live import Live
+from openoutcry.web.api.market_lock import lock_market_data, open_what_asks
 from openoutcry.web.api.markets import MarketsBody, market_routes
 from openoutcry.web.api.metrics import RequestMetrics, instrument, metrics_routes
 from openoutcry.web.api.openapi import openapi_config
@@ -106,6 +108,8 @@ def create_app(
     events, passwords = AccountEvents(), Passwords()
     limits = _limits(valkey, settings)
     accounts, identities = _accounts(pool, settings, passwords, limits, events)
+    identify = identifier(identities, WrongKeys(limits, events), trusted)
+    public = settings.public_market_data
     app = Litestar(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
@@ -116,6 +120,8 @@ def create_app(
                 ws_url=settings.public_ws_url,
                 ws_port=settings.ws_port,
                 version=version,
+                public_market_data=public,
+                live_exchanges=LIVE_EXCHANGES if _is_live(settings) else (),
             ),
             *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *udf_routes(instruments, pages, live.time, settings.venue),
@@ -131,17 +137,21 @@ def create_app(
             *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
         ],
-        dependencies=access_dependencies(identities, WrongKeys(limits, events), trusted),
-        on_app_init=[say_who_may],
+        dependencies=access_dependencies(identify),
+        middleware=[] if public else [lock_market_data(identify)],
+        on_app_init=[say_who_may] if public else [say_who_may, open_what_asks],
         exception_handlers=HANDLERS,
         openapi_config=openapi_config(version),
         request_max_body_size=_MOST_BODY,
         before_send=[_no_sniffing, tell_all_methods],
         debug=False,
     )
-    ready = serve_hot(app, {AGGREGATED: aggregated.hot, TRADES: stats.hot})
-    limited = limit_requests(ready, live.limits, trusted)
-    open_to = allow_origins(limited, settings.allowed_origins, settings.public_origins)
+    # What has to ask who comes cannot be ready in front of that.
+    hot = {AGGREGATED: aggregated.hot, TRADES: stats.hot} if public else {TRADES: stats.hot}
+    limited = limit_requests(serve_hot(app, hot), live.limits, trusted)
+    open_to = allow_origins(
+        limited, settings.allowed_origins, settings.public_origins, credentials=not public
+    )
     return instrument(open_to, metrics)
 
 
@@ -164,8 +174,12 @@ def _desk_rules(settings: Settings) -> DeskRules:
         currency=next(iter(balances)),
         fee_rate=settings.paper_fee,
         spread=settings.spread,
-        live=settings.live_trading and has_ccxt(),
+        live=_is_live(settings),
     )
+
+
+def _is_live(settings: Settings) -> bool:
+    return settings.live_trading and has_ccxt()
 
 
 def _limits(valkey: Redis, settings: Settings) -> SignInLimits:

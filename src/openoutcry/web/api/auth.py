@@ -19,11 +19,12 @@ from openoutcry.core.client_address import Network
 from openoutcry.errors import NotFoundError
 from openoutcry.model import Scope, User
 from openoutcry.services.accounts import Accounts, Grant
-from openoutcry.web.api.access import AsUser, SignedIn
+from openoutcry.web.api.access import FOR_ALL, AsUser, SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
 from openoutcry.web.api.client import address_of
 from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.own_password import EndedBody, own_password_route
 
 _TAGS: Final = ["accounts"]
 _NO_STORE: Final = [ResponseHeader(name="Cache-Control", value="no-store")]
@@ -89,12 +90,6 @@ class SessionsBody(Struct, frozen=True):
     sessions: list[SessionItem]
 
 
-class EndedBody(Struct, frozen=True):
-    """How many sessions ended."""
-
-    ended: int
-
-
 class NewKeyBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A key to be made: what it is called, what it may do, and for how long (null: for good)."""
 
@@ -136,13 +131,19 @@ class KeysBody(Struct, frozen=True):
 
 def auth_routes(accounts: Accounts, trusted: Sequence[Network] = ()) -> list[HTTPRouteHandler]:
     """Return the routes of accounts; behind `trusted` proxies the client's own address counts."""
-    return [*_signing_in(accounts, trusted), *_sessions(accounts), *_keys(accounts)]
+    return [
+        *_signing_in(accounts, trusted),
+        own_password_route(accounts, trusted),
+        *_sessions(accounts),
+        *_keys(accounts),
+    ]
 
 
 def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRouteHandler]:
     @post(
         "/api/v1/auth/sign-up",
         summary="Make an account for oneself",
+        opt=FOR_ALL,
         description=(
             "Where the setting `sign_up` is `open`. Signs in at once. An address may do this as often"
             " as it may be wrong about passwords."
@@ -161,6 +162,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
     @post(
         "/api/v1/auth/token",
         summary="Sign in",
+        opt=FOR_ALL,
         description=(
             "Begins a session. The access token is good for 15 minutes, the refresh token once."
             " After too many wrong passwords for a name or from an address it says 429."
@@ -180,6 +182,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
     @post(
         "/api/v1/auth/refresh",
         summary="Exchange a refresh token for a new pair",
+        opt=FOR_ALL,
         description=(
             "A refresh token that is shown a second time ends its session: one of the two who"
             " have it is a thief."

@@ -15,6 +15,7 @@ from openoutcry.services.client_weight import ClientWeights, seconds_left, wall
 from openoutcry.venues.binance_server_data import MarketData
 from openoutcry.venues.binance_server_rest import ApiError, Reply, answer, error_reply, weigh
 from openoutcry.venues.binance_server_shapes import refusal_text
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.binance_document import ENDPOINTS, Endpoint, operation
 from openoutcry.web.api.errors import BinanceError, binance_failure
 from openoutcry.web.api.replies import JSON, reply, reply_ready
@@ -81,6 +82,7 @@ def _route(endpoint: Endpoint, respond: Any) -> HTTPRouteHandler:
         name=f"binance:{endpoint.path}",
         summary=endpoint.summary,
         description=f"{endpoint.description} Weight: {endpoint.weight}.",
+        opt=FOR_ALL if endpoint.for_all else None,
         tags=["Binance-compatible"],
         operation_id=endpoint.operation_id,
         operation_class=operation(endpoint),

@@ -92,6 +92,8 @@ class Endpoint(Struct, frozen=True):
     weight: str
     answer: Any
     parameters: tuple[Parameter, ...] = ()
+    for_all: bool = False
+    """Needs no sign-in, also where market data does: it tells nothing of a market."""
 
     @property
     def operation_id(self) -> str:
@@ -104,8 +106,15 @@ class Endpoint(Struct, frozen=True):
 
 
 ENDPOINTS: Final = (
-    Endpoint("/api/v3/ping", "Is it there", "An empty object.", "1", dict[str, Any]),
-    Endpoint("/api/v3/time", "The market's time", "`serverTime` in ms.", "1", dict[str, int]),
+    Endpoint("/api/v3/ping", "Is it there", "An empty object.", "1", dict[str, Any], for_all=True),
+    Endpoint(
+        "/api/v3/time",
+        "The market's time",
+        "`serverTime` in ms.",
+        "1",
+        dict[str, int],
+        for_all=True,
+    ),
     Endpoint(
         "/api/v3/exchangeInfo",
         "Which markets there are",

@@ -12,6 +12,7 @@ from openoutcry.web.api.limit import LIMIT_HEADERS, PUBLIC
 
 _MAX_AGE: Final = b"86400"
 _ALLOWED_HEADERS: Final = b"accept, content-type, if-none-match"
+_CREDENTIALS: Final = b", authorization, x-api-key"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,12 +35,15 @@ def allow_origins(
     public: Sequence[str] = (),
     prefix: str = PUBLIC,
     exposed: Sequence[str] = ("ETag", *LIMIT_HEADERS),
+    *,
+    credentials: bool = False,
 ) -> ASGIApp:
     """Return `app` with CORS headers on what `origins` ask (`*`: every one), GET and HEAD only.
 
     Below `prefix`, `public` origins may read as well. Other origins get the same answer without the
     headers, so their browsers keep it from them. Shared caches are told that answers differ by
-    origin. `exposed` are the headers that a page may see.
+    origin. `exposed` are the headers that a page may see. With `credentials` pages of `origins` may show
+    a token or a key that they have, for where nothing is to be read without; browsers add none.
     """
     if not origins and not public:
         return app
@@ -55,6 +59,7 @@ def allow_origins(
             await app(scope, receive, send)
             return
         everyone = allowed.everyone
+        takes = _ALLOWED_HEADERS + (_CREDENTIALS if credentials and allowed is all_paths else b"")
         asked = dict(scope["headers"])
         origin = asked.get(b"origin")
         extra: Headers = []
@@ -63,7 +68,7 @@ def allow_origins(
             extra.append((b"access-control-expose-headers", told))
             if b"access-control-request-method" in asked:
                 extra.append((b"access-control-allow-methods", b"GET, HEAD"))
-                extra.append((b"access-control-allow-headers", _ALLOWED_HEADERS))
+                extra.append((b"access-control-allow-headers", takes))
                 extra.append((b"access-control-max-age", _MAX_AGE))
 
         async def add(message: Message) -> None:

@@ -88,23 +88,56 @@ def binance_failure(status: int, headers: dict[str, str] | None = None) -> Respo
     return Response(body, status_code=status, headers=sent, media_type="application/json")
 
 
+def _binance_refusal(error: OutcryError) -> Response[bytes] | None:
+    """Return, in Binance's words, that somebody is not let in; None for any other error."""
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, UnauthorizedError):
+        status = 401
+        code, text = (
+            (-2015, "Invalid API-key, IP, or permissions for action.")
+            if error.shown
+            else (-2014, "API-key format invalid.")
+        )
+        headers["WWW-Authenticate"] = _challenge(error)
+    elif isinstance(error, ForbiddenError):
+        status, code, text = 403, -2015, "Invalid API-key, IP, or permissions for action."
+    elif isinstance(error, TooManyTriesError):
+        status, code, text = 429, -1003, str(error)
+        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    else:
+        return None
+    body = msgspec.json.encode(BinanceError(code, text))
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def _challenge(error: UnauthorizedError) -> str:
+    # RFC 6750: no error code where no credentials were shown.
+    return 'Bearer error="invalid_token"' if error.shown else "Bearer"
+
+
+def _refusal(error: OutcryError) -> Response[bytes] | None:
+    """Return that somebody is not let in, or not just now; None for any other error."""
+    if isinstance(error, UnauthorizedError):
+        return failure(401, str(error), {"WWW-Authenticate": _challenge(error)})
+    if isinstance(error, TooManyTriesError):
+        return failure(429, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
+    return None
+
+
 def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[bytes]:
+    binance = is_binance(request.url.path)
+    refused = _binance_refusal(error) if binance else _refusal(error)
+    if refused is not None:
+        return refused
     for kind, status_code in _PLAIN.items():
         if isinstance(error, kind):
             return failure(status_code, str(error))
-    if isinstance(error, UnauthorizedError):
-        # RFC 6750: no error code where no credentials were shown.
-        challenge = 'Bearer error="invalid_token"' if error.shown else "Bearer"
-        return failure(401, str(error), {"WWW-Authenticate": challenge})
-    if isinstance(error, TooManyTriesError):
-        return failure(429, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
     if isinstance(error, RateLimitedError):
         wait = str(max(1, round(error.retry_after)))
         return failure(429, "Too many requests, please try again later", {"Retry-After": wait})
     if isinstance(error, StoreUnavailableError):
         _log.warning("store is not available", path=request.url.path, reason=str(error))
-        refuse = binance_failure if is_binance(request.url.path) else _unavailable
-        return refuse(503, {"Retry-After": "1"})
+        return (binance_failure if binance else _unavailable)(503, {"Retry-After": "1"})
     return _on_anything(request, error)
 
 

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from openoutcry.services.status import EngineStatus, SystemStatus
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.status_cache import StatusCache
 
 # The roles of a whole system; one that is missing is shown, and fatal only where it is configured.
@@ -52,6 +53,7 @@ def health_routes(cache: StatusCache, required: Sequence[str] = ()) -> list[HTTP
     @get(
         "/health/live",
         summary="Is the process up?",
+        opt=FOR_ALL,
         description="Always 200 while the process answers; it asks no engine.",
         tags=["operations"],
         sync_to_thread=False,
@@ -62,6 +64,7 @@ def health_routes(cache: StatusCache, required: Sequence[str] = ()) -> list[HTTP
     @get(
         "/health/ready",
         summary="Can it serve?",
+        opt=FOR_ALL,
         description=(
             "200 when PostgreSQL and Valkey answer and the schema is up to date, else 503."
             " Roles are listed by name; a missing one is fatal only where it is configured."

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.status import RoleReport, SystemStatus
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.status_cache import StatusCache
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -190,6 +191,7 @@ def metrics_routes(
     @get(
         "/metrics",
         summary="Metrics for Prometheus",
+        opt=FOR_ALL,
         description="Text format 0.0.4. Figures of every role that reports, and of this process.",
         tags=["operations"],
         media_type="text/plain",

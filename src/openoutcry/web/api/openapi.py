@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from litestar import Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Operation, Tag
 
-from openoutcry.web.api.access import SECURITY_SCHEMES
+from openoutcry.web.api.access import FOR_ALL, SECURITY_SCHEMES
 
 _DESCRIPTION: Final = (
     "Trades kept once, candles right at commit, everything pushed live."
@@ -38,7 +39,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         version=version,
         summary="Real-time trading data",
         description=_DESCRIPTION,
-        path="/schema",
+        openapi_router=Router("/schema", route_handlers=[], opt=FOR_ALL, include_in_schema=False),
         render_plugins=[
             JsonRenderPlugin(path=["/", "/openapi.json"]),
             YamlRenderPlugin(path=["/openapi.yaml", "/openapi.yml"]),

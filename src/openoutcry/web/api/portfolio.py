@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from openoutcry.core.prices import plain_text
 from openoutcry.core.trading import equity, positions
 from openoutcry.core.trading.amounts import exact
+from openoutcry.core.trading.commands import at_work
 from openoutcry.core.trading.events import Event, Fund, KillSwitch
 from openoutcry.errors import BadRequestError
 from openoutcry.services.trading_desk import TradingDesk, now_us
@@ -78,10 +79,21 @@ class SwitchBody(Struct, frozen=True, forbid_unknown_fields=True):
     on: bool
 
 
-class SwitchedBody(Struct, frozen=True):
+class SwitchStateBody(Struct, frozen=True):
     """Whether the kill switch is on."""
 
     on: bool
+
+
+class SwitchedBody(Struct, frozen=True):
+    """Whether the kill switch is on, and what this pull of it has ended.
+
+    Orders at a live exchange are counted too; they are open until the exchange has answered.
+    """
+
+    on: bool
+    bots_stopped: int
+    orders_cancelled: int
 
 
 class FundsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,8 +168,8 @@ def _kill_switch(desk: TradingDesk) -> list[HTTPRouteHandler]:
         response_headers=NO_STORE,
         responses=answers(SwitchedBody),
     )
-    async def switch(user: AsUser) -> SwitchedBody:
-        return SwitchedBody((await desk.account(user.id)).kill_switch)
+    async def switch(user: AsUser) -> SwitchStateBody:
+        return SwitchStateBody((await desk.account(user.id)).kill_switch)
 
     @post(
         "/api/v1/kill-switch",
@@ -173,11 +185,15 @@ def _kill_switch(desk: TradingDesk) -> list[HTTPRouteHandler]:
         said = await body_of(request, SwitchBody)
         context = await desk.context()
 
-        def events(_: Account) -> list[Event]:
+        ended = 0, 0
+
+        def events(account: Account) -> list[Event]:
+            nonlocal ended
+            ended = at_work(account) if said.on and not account.kill_switch else (0, 0)
             return [KillSwitch(said.on, now_us())]
 
         changes = await desk.tell(user.id, events, context)
-        return SwitchedBody(changes.account.kill_switch)
+        return SwitchedBody(changes.account.kill_switch, *ended)
 
     return [switch, pull]
 

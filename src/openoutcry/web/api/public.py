@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from openoutcry.core.trade_stats import TradeStats
 from openoutcry.services.trade_stats import KnownStats
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.errors import ErrorBody
 from openoutcry.web.api.hot import JSON, NO_SNIFFING, Headers, HotAnswer, asked_for
 from openoutcry.web.api.limit import LIMIT_HEADERS
@@ -74,6 +75,7 @@ def public_routes(stats: PublicStats) -> list[HTTPRouteHandler]:
     @get(
         TRADES,
         summary="Trades on the platform",
+        opt=FOR_ALL,
         description=(
             "Of the last 7 and 30 days, UTC, today being the first. No sign-in; 120 requests a minute"
             " from one address."

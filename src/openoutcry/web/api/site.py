@@ -12,6 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.replies import accepts_gzip, etag_of, matches
 
 STATIC: Final = Path(__file__).parent.parent / "static"
@@ -84,7 +85,7 @@ def site_routes(directory: Path = STATIC) -> list[HTTPRouteHandler]:
     """
     files = load(directory)
 
-    @route(["/", "/{path:path}"], http_method=_ALL_METHODS, include_in_schema=False)
+    @route(["/", "/{path:path}"], http_method=_ALL_METHODS, opt=FOR_ALL, include_in_schema=False)
     async def site(request: Request[Any, Any, Any]) -> Response[bytes]:
         if "index.html" not in files:
             files.update(load(directory))

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from openoutcry.core.trading.strategies import STRATEGIES, Strategy
 from openoutcry.core.trading.strategies.reading import describe
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.replies import CACHE_HEADERS, reply
 from openoutcry.web.api.trading import TAGS, answers
 
@@ -57,6 +58,7 @@ def strategy_routes() -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/strategies",
         summary="Strategies and their parameters",
+        opt=FOR_ALL,
         description="Names, types, defaults and what they mean: enough to make a form.",
         tags=TAGS,
         response_headers=CACHE_HEADERS,

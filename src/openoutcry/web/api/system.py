@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from openoutcry.core.intervals import INTERVALS
 from openoutcry.errors import BadRequestError
 from openoutcry.model import GapState
 from openoutcry.services.status import SystemStatus
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.candles import iso
 from openoutcry.web.api.errors import ErrorBody
 from openoutcry.web.api.replies import reply
@@ -46,6 +48,8 @@ class ConfigBody(Struct, frozen=True, rename="camel"):
     ws_url: str
     ws_port: int
     version: str
+    public_market_data: bool
+    live_exchanges: list[str]
 
 
 class GapItem(Struct, frozen=True, rename="camel"):
@@ -78,13 +82,20 @@ def system_routes(
     ws_url: str,
     ws_port: int,
     version: str,
+    public_market_data: bool,
+    live_exchanges: Sequence[str] = (),
 ) -> list[HTTPRouteHandler]:
     """Return the routes that describe the system."""
 
     @get(
         "/api/v1/config",
         summary="Markets, intervals and where the hub is",
-        description="`wsUrl` empty: the hub is on this host at `wsPort`.",
+        description=(
+            "`wsUrl` empty: the hub is on this host at `wsPort`. `publicMarketData` false: prices,"
+            " candles and trades are for users. `liveExchanges`: where bots may trade with real"
+            " money; empty where live trading is off."
+        ),
+        opt=FOR_ALL,
         tags=["market data"],
         responses={200: ResponseSpec(ConfigBody, generate_examples=False)},
     )
@@ -98,6 +109,8 @@ def system_routes(
             ws_url=ws_url,
             ws_port=ws_port,
             version=version,
+            public_market_data=public_market_data,
+            live_exchanges=list(live_exchanges),
         )
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=5")
 
@@ -157,6 +170,7 @@ def system_routes(
             "Engines with their latency, every role's own counters, the streams and how far the"
             " store is behind them, gaps and the last trade of each symbol. Times are in µs."
         ),
+        opt=FOR_ALL,
         tags=["operations"],
         responses={200: ResponseSpec(SystemStatus, generate_examples=False)},
     )

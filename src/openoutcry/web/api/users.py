@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, get, post
@@ -18,7 +19,7 @@ from openoutcry.errors import BadRequestError, ConflictError, NotFoundError
 from openoutcry.model import Role, User
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
-from openoutcry.services.user_admin import add_user
+from openoutcry.services.user_admin import add_user, change_password
 from openoutcry.web.api.access import AsUser, SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
@@ -46,6 +47,18 @@ class NewUserBody(Struct, frozen=True, forbid_unknown_fields=True):
     role: Role = Role.USER
 
 
+class NewPasswordBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user's password from now on: 10 to 200 characters."""
+
+    password: _Text
+
+
+class RoleBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user may do from now on."""
+
+    role: Role
+
+
 class UserItem(Struct, frozen=True, rename="camel"):
     """A user as an admin sees them. Times are ISO 8601."""
 
@@ -65,7 +78,10 @@ class UsersBody(Struct, frozen=True):
 
 def user_routes(pool: Pool, passwords: Passwords, identities: Identities) -> list[HTTPRouteHandler]:
     """Return the routes of an admin's users."""
+    return [*_list(pool, passwords), *_changes(pool, passwords, identities)]
 
+
+def _list(pool: Pool, passwords: Passwords) -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/users",
         summary="All users",
@@ -104,6 +120,12 @@ def user_routes(pool: Pool, passwords: Passwords, identities: Identities) -> lis
         data = await body_of(request, NewUserBody)
         return await add_user(pool, passwords, data.name, data.role, data.password)
 
+    return [listed, add]
+
+
+def _changes(pool: Pool, passwords: Passwords, identities: Identities) -> list[HTTPRouteHandler]:
+    told = partial(_changed, pool, identities)
+
     @post(
         "/api/v1/users/{user_id:str}/disable",
         summary="Shut a user out",
@@ -118,10 +140,9 @@ def user_routes(pool: Pool, passwords: Passwords, identities: Identities) -> lis
         admin: AsUser,
         user_id: FromPath[str],
     ) -> UserItem:
-        name = await _name(pool, user_id)
-        if name == admin.name:
-            raise ConflictError("You cannot shut yourself out; another admin can.")
-        return await _set(name, disabled=True)
+        text = "You cannot shut yourself out; another admin can."
+        name = await _other(pool, user_id, admin, text)
+        return await told(await users.set_disabled(pool, name, disabled=True))
 
     @post(
         "/api/v1/users/{user_id:str}/enable",
@@ -137,17 +158,72 @@ def user_routes(pool: Pool, passwords: Passwords, identities: Identities) -> lis
         admin: AsUser,  # noqa: ARG001 - declared, so that only admins get here
         user_id: FromPath[str],
     ) -> UserItem:
-        return await _set(await _name(pool, user_id), disabled=False)
+        name = await _name(pool, user_id)
+        return await told(await users.set_disabled(pool, name, disabled=False))
 
-    async def _set(name: str, *, disabled: bool) -> UserItem:
-        changed = await users.set_disabled(pool, name, disabled)
-        identities.forget(lambda known: known.user.id == changed.id)
-        found = await users.find_user(pool, name)
-        if found is None:
-            raise NotFoundError(f"There is no user {name!r}.")
-        return _item(found)
+    @post(
+        "/api/v1/users/{user_id:str}/password",
+        summary="Give a user another password",
+        description=(
+            "Their sessions end within five seconds; API keys stay. For one's own there is"
+            " POST /api/v1/auth/password, which asks for the current one."
+        ),
+        tags=_TAGS,
+        status_code=200,
+        response_headers=_NO_STORE,
+        responses={404: _NONE, 409: _CLASH, 429: _OFTEN},
+        operation_class=takes(NewPasswordBody),
+    )
+    async def password(
+        request: Request[Any, Any, Any],
+        signed_in: SignedIn,  # noqa: ARG001 - declared, so that no key gets here
+        admin: AsUser,
+        user_id: FromPath[str],
+    ) -> UserItem:
+        data = await body_of(request, NewPasswordBody)
+        text = "For your own password there is POST /api/v1/auth/password."
+        name = await _other(pool, user_id, admin, text)
+        return await told(await change_password(pool, passwords, name, data.password))
 
-    return [listed, add, disable, enable]
+    @post(
+        "/api/v1/users/{user_id:str}/role",
+        summary="Make a user an admin, or no more",
+        description="Holds within five seconds, for sessions and keys that there are as well.",
+        tags=_TAGS,
+        status_code=200,
+        response_headers=_NO_STORE,
+        responses={404: _NONE, 409: _CLASH},
+        operation_class=takes(RoleBody),
+    )
+    async def role(
+        request: Request[Any, Any, Any],
+        signed_in: SignedIn,  # noqa: ARG001 - declared, so that no key gets here
+        admin: AsUser,
+        user_id: FromPath[str],
+    ) -> UserItem:
+        data = await body_of(request, RoleBody)
+        text = "You cannot change your own role; another admin can."
+        name = await _other(pool, user_id, admin, text)
+        return await told(await users.set_role(pool, name, data.role))
+
+    return [disable, enable, password, role]
+
+
+async def _changed(pool: Pool, identities: Identities, user: User) -> UserItem:
+    """Return a user as they are now; who they are is looked up anew with their next request."""
+    identities.forget(lambda known: known.user.id == user.id)
+    found = await users.find_user(pool, user.name)
+    if found is None:
+        raise NotFoundError(f"There is no user {user.name!r}.")
+    return _item(found)
+
+
+async def _other(pool: Pool, text: str, admin: User, reason: str) -> str:
+    """Return the name of the user of that id. Raises NotFoundError; ConflictError if it is the admin."""
+    name = await _name(pool, text)
+    if name == admin.name:
+        raise ConflictError(reason)
+    return name
 
 
 async def _name(pool: Pool, text: str) -> str:

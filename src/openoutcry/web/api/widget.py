@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import structs
 
 from openoutcry.errors import NotFoundError
+from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.site import File, file_of, load, send_file
 
 WIDGET: Final = Path(__file__).parent.parent / "widget"
@@ -29,7 +30,7 @@ def widget_routes(hub_url: str, hub_port: int, directory: Path = WIDGET) -> list
     files: dict[str, File] = {}
     hub = (hub_url or f":{hub_port}").encode()
 
-    @get(["/widget", "/widget/{file:path}"], include_in_schema=False)
+    @get(["/widget", "/widget/{file:path}"], opt=FOR_ALL, include_in_schema=False)
     async def widget(request: Request[Any, Any, Any]) -> Response[bytes]:
         name = request.scope["path"].removeprefix("/widget").strip("/") or "index.html"
         if not files:

@@ -5,6 +5,12 @@ the same bytes are written to every member. A member whose transport says `pause
 costs nothing then, see `outbox`) until it says `resume`. Clients that have agreed on compression are in
 groups of their own; a large frame is compressed once for all of them.
 
+A message to thousands takes tens of milliseconds to write, all of them system calls. A turn makes only
+a share of those writes, then the loop hears what else there is; groups take turns in the order in which
+they had something new. Messages that nobody may lose, and a client's own, do not wait for that: their
+groups are written in the very turn. So an order reaches its owner while a price is still on its way to
+everybody. No group grows past a crowd, or its writes would be one long turn again.
+
 The order on each connection: a client gets of a topic exactly what is published after it joined and
 before it left, in order. Messages of its own (`send`) keep their order among each other, and come
 before what is published after them.
@@ -12,7 +18,8 @@ before what is published after them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections import deque
+from collections.abc import Callable, Container, Hashable, Iterable
 from typing import Final
 
 from openoutcry.web.hub.deflate import LEAST, pack
@@ -27,6 +34,10 @@ from openoutcry.web.hub.outbox import (
 )
 
 DRAIN: Final = 64 * 1024
+CROWD: Final = 256
+"""The most clients of one group."""
+SHARE: Final = 256
+"""About how many writes of messages that can wait are made in a turn: 2 to 4 ms."""
 
 
 class Client:
@@ -57,9 +68,9 @@ class Client:
 
 
 class Group:
-    """The clients with one set of topics, and what this loop turn has brought them so far."""
+    """Clients with one set of topics, and what they have not been written yet."""
 
-    __slots__ = ("deflate", "members", "paused", "pending", "targets", "topics")
+    __slots__ = ("deflate", "members", "paused", "pending", "queued", "targets", "topics")
 
     def __init__(self, topics: frozenset[Topic], *, deflate: bool) -> None:
         self.topics = topics
@@ -67,17 +78,30 @@ class Group:
         self.members: dict[Client, None] = {}
         self.paused: set[Client] = set()
         self.pending: list[bytes] = []
+        self.queued = False
+        """Whether its turn will come: it is in the fan-out's queue."""
         self.targets: list[Callable[[bytes], None]] | None = None
 
 
 class Fanout:
     """Who listens to what. `schedule` runs a function once, soon, after the present callback."""
 
-    def __init__(self, schedule: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        schedule: Callable[[Callable[[], None]], object],
+        *,
+        crowd: int = CROWD,
+        share: int = SHARE,
+    ) -> None:
         self._schedule = schedule
-        self._groups: dict[tuple[frozenset[Topic], bool], Group] = {}
-        self._listening: dict[Topic, set[Group]] = {}
-        self._dirty: list[Group] = []
+        self._crowd = crowd
+        self._share = share
+        self._room: dict[tuple[frozenset[Topic], bool], dict[Group, None]] = {}
+        """Groups that are no crowd yet, by what they have in common."""
+        self._listening: dict[Topic, dict[Group, None]] = {}
+        self._queue: deque[Group] = deque()
+        """Groups with something new, each once at most: there are no more of them than groups."""
+        self._urgent: dict[Group, None] = {}
         self._own: dict[Client, list[bytes]] = {}
         self._scheduled = False
         self.messages = 0
@@ -163,6 +187,7 @@ class Fanout:
             mine = packed if group.deflate and packed is not None else frame
             for client in tuple(group.paused):
                 self._put(client, mine)
+            self._urgent[group] = None
         self._pend(topic, frame, packed)
 
     def pause(self, client: Client) -> None:
@@ -186,33 +211,49 @@ class Fanout:
             client.too_slow()
 
     def flush(self) -> None:
-        """Write what this turn has brought: one write for each client."""
+        """Write what is new, one write for each client: all that is urgent, a share of the rest."""
         self._scheduled = False
-        dirty, self._dirty = self._dirty, []
         own, self._own = self._own, {}
-        apart: set[Group] = set()
+        urgent, self._urgent = self._urgent, {}
+        apart: dict[Group, None] = {}
         for client, frames in own.items():
             if client.group is None:
                 continue
             mine = client.group.pending[client.skip :]
             client.skip = 0
-            apart.add(client.group)
+            apart[client.group] = None
             if client.paused:
                 for frame in frames:
                     self._put(client, frame)
             elif frames or mine:
                 self._write(client, frames + mine)
-        for group in dirty:
-            frames, group.pending = group.pending, []
-            if group in apart:
-                targets = [c.write for c in group.members if not c.paused and c not in own]
-            else:
-                targets = group.targets or self._targets(group)
-            data = frames[0] if len(frames) == 1 else b"".join(frames)
-            for write in targets:
-                write(data)
-            self.messages += len(frames) * len(targets)
-            self.bytes += len(data) * len(targets)
+        for group in apart:
+            self._write_group(group, own)
+        for group in urgent:
+            self._write_group(group)
+        written = 0
+        while self._queue and written < self._share:
+            group = self._queue.popleft()
+            group.queued = False
+            written += self._write_group(group)
+        if self._queue:
+            self._soon()
+
+    def _write_group(self, group: Group, without: Container[Client] | None = None) -> int:
+        """Write to a group's members what they have not been written; return the number of writes."""
+        if not group.pending:
+            return 0
+        frames, group.pending = group.pending, []
+        if without is not None:
+            targets = [c.write for c in group.members if not c.paused and c not in without]
+        else:
+            targets = group.targets or self._targets(group)
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        for write in targets:
+            write(data)
+        self.messages += len(frames) * len(targets)
+        self.bytes += len(data) * len(targets)
+        return len(targets)
 
     def _catch_up(self, client: Client) -> None:
         while client.outbox:
@@ -241,8 +282,9 @@ class Fanout:
 
     def _pend(self, topic: Topic, frame: bytes, packed: bytes | None = None) -> None:
         for group in self._listening.get(topic, ()):
-            if not group.pending:
-                self._dirty.append(group)
+            if not group.queued:
+                group.queued = True
+                self._queue.append(group)
             if group.deflate and len(frame) > LEAST:
                 packed = pack(frame) if packed is None else packed
                 group.pending.append(packed)
@@ -270,13 +312,16 @@ class Fanout:
         self._enter(client, topics)
 
     def _enter(self, client: Client, topics: frozenset[Topic]) -> None:
-        group = self._groups.get((topics, client.deflate))
+        kind = topics, client.deflate
+        group = next(iter(self._room.get(kind, ())), None)
         if group is None:
             group = Group(topics, deflate=client.deflate)
-            self._groups[topics, client.deflate] = group
+            self._room.setdefault(kind, {})[group] = None
             for topic in topics:
-                self._listening.setdefault(topic, set()).add(group)
+                self._listening.setdefault(topic, {})[group] = None
         group.members[client] = None
+        if len(group.members) >= self._crowd:
+            self._no_room(group)
         group.targets = None
         client.group = group
         if client.paused:
@@ -292,13 +337,22 @@ class Fanout:
         if client in group.paused:
             group.paused.discard(client)
             self.paused -= 1
-        if not group.members:
-            del self._groups[group.topics, group.deflate]
-            for topic in group.topics:
-                listening = self._listening[topic]
-                listening.discard(group)
-                if not listening:
-                    del self._listening[topic]
+        if group.members:
+            self._room.setdefault((group.topics, group.deflate), {})[group] = None
+            return
+        self._no_room(group)
+        for topic in group.topics:
+            listening = self._listening[topic]
+            listening.pop(group, None)
+            if not listening:
+                del self._listening[topic]
+
+    def _no_room(self, group: Group) -> None:
+        kind = group.topics, group.deflate
+        groups = self._room.get(kind, {})
+        groups.pop(group, None)
+        if not groups:
+            self._room.pop(kind, None)
 
     def _unpause(self, client: Client, group: Group) -> None:
         client.paused = False

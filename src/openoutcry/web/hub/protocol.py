@@ -49,6 +49,9 @@ REASONS: Final = {
 
 MAX_SUBSCRIPTIONS: Final = 512
 MAX_MESSAGE: Final = 4096
+# Enough to subscribe to everything twice: who comes back may be refused first, until its token is known.
+MESSAGES_AT_ONCE: Final = 1200
+MESSAGES_A_SECOND: Final = 50
 
 
 class Subscribe(Struct, frozen=True):

@@ -38,7 +38,7 @@ from openoutcry.web.hub.private import History, Private, PrivateStore
 from openoutcry.web.hub.protocol import CloseCode
 from openoutcry.web.hub.session import Desk, Rules, Session
 from openoutcry.web.hub.sources import Bus, Snapshots
-from openoutcry.web.hub.talks import AppTalk, Pace, PlainTalk
+from openoutcry.web.hub.talks import Allowance, AppTalk, Pace, PlainTalk
 
 APP_PATH: Final = "/api/v1/ws/app"
 BINANCE_MESSAGES: Final = 50
@@ -58,6 +58,7 @@ class HubOptions(Struct, frozen=True, kw_only=True):
     max_clients: int = 20_000
     max_message: int = protocol.MAX_MESSAGE
     max_subscriptions: int = protocol.MAX_SUBSCRIPTIONS
+    allowance: Allowance = Allowance()
     outbox_bytes: int = OWN_BYTES
     ping_seconds: float = 25.0
     pong_seconds: float = 10.0
@@ -256,7 +257,9 @@ class Server:
         options = self.options
         if path == "/":
             pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
-            return lambda _, client: PlainTalk(client, self.fanout, self.market, pace)
+            return lambda _, client: PlainTalk(
+                client, self.fanout, self.market, pace, options.allowance
+            )
         if path == APP_PATH:
             return self._app_talk(self._desk, credential)
         opening = parse_target(target)
@@ -276,7 +279,9 @@ class Server:
         options = self.options
         pace = Pace(options.ping_seconds, options.pong_seconds, options.max_message)
         return lambda connection, client: AppTalk(
-            Session(client, desk, close=connection.close, credential=credential), pace
+            Session(client, desk, close=connection.close, credential=credential),
+            pace,
+            options.allowance,
         )
 
     def _refuse(self, status: int, reason: str) -> WSUpgradeResponseWithListener:

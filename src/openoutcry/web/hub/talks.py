@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from msgspec import Struct
 
+from openoutcry.core import tries
 from openoutcry.web.hub import protocol, wire
 from openoutcry.web.hub.fanout import Client, Fanout
 from openoutcry.web.hub.market import Market
@@ -22,8 +24,15 @@ class Pace(Struct, frozen=True):
     max_message: int
 
 
+class Allowance(Struct, frozen=True):
+    """How many frames a client may send at once; they come back at so many a second."""
+
+    at_once: int = protocol.MESSAGES_AT_ONCE
+    a_second: int = protocol.MESSAGES_A_SECOND
+
+
 class Unhurried:
-    """What most talks have in common: no limit to messages, empty pings, no farewell."""
+    """What all talks have in common: empty pings, no farewell; frames are not counted here."""
 
     def __init__(self, pace: Pace) -> None:
         self.ping_seconds = pace.ping_seconds
@@ -42,11 +51,29 @@ class Unhurried:
         """Say nothing: the close code tells."""
 
 
-class PlainTalk(Unhurried):
+class Measured(Unhurried):
+    """A talk whose client has an allowance of frames: messages, and pings and pongs too."""
+
+    def __init__(self, pace: Pace, allowance: Allowance) -> None:
+        super().__init__(pace)
+        self._most = allowance.at_once
+        self._step = tries.step_of(allowance.a_second, 1_000_000)
+        self._due = 0
+
+    def admits(self) -> bool:
+        """Count a frame of the client; return whether it was within the allowance."""
+        now = time.monotonic_ns() // 1000
+        self._due, wait = tries.take(self._due, now, self._most, self._step)
+        return wait == 0
+
+
+class PlainTalk(Measured):
     """The root path: the client only listens."""
 
-    def __init__(self, client: Client, fanout: Fanout, market: Market, pace: Pace) -> None:
-        super().__init__(pace)
+    def __init__(
+        self, client: Client, fanout: Fanout, market: Market, pace: Pace, allowance: Allowance
+    ) -> None:
+        super().__init__(pace, allowance)
         self._client = client
         self._fanout = fanout
         self._market = market
@@ -64,11 +91,11 @@ class PlainTalk(Unhurried):
         """Do nothing: the fan-out forgets the client."""
 
 
-class AppTalk(Unhurried):
+class AppTalk(Measured):
     """The channels' path."""
 
-    def __init__(self, session: Session, pace: Pace) -> None:
-        super().__init__(pace)
+    def __init__(self, session: Session, pace: Pace, allowance: Allowance) -> None:
+        super().__init__(pace, allowance)
         self._session = session
         self.receive = session.receive
         self.stop = session.stop

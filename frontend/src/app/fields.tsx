@@ -15,24 +15,29 @@ interface FieldProps extends Common {
   readonly placeholder?: string;
   readonly unit?: string;
   readonly numeric?: boolean;
+  /** Shown as dots; the word tells a browser's password manager what it is. */
+  readonly secret?: "current-password" | "new-password";
+  readonly autofocus?: boolean;
+  /** Characters. */
+  readonly most?: number;
   onInput(text: string): void;
 }
 
-export function Field({ value, placeholder = "", unit, numeric = false, onInput, ...common }: FieldProps) {
+export function Field({ value, placeholder = "", unit, numeric = false, secret, autofocus = false, most, onInput, ...common }: FieldProps) {
+  const attributes = {
+    name: common.name,
+    autofocus,
+    spellcheck: false,
+    value,
+    placeholder,
+    ...(most !== undefined && { maxLength: most }),
+    ...described(common),
+    onInput: ({ currentTarget: { value: text } }: { readonly currentTarget: HTMLInputElement }) => onInput(numeric ? text.replace(",", ".") : text),
+  };
   return (
     <Labelled {...common}>
       <span class="field" data-unit={unit !== undefined && unit !== ""}>
-        <input
-          name={common.name}
-          type="text"
-          inputMode={numeric ? "decimal" : "text"}
-          autocomplete="off"
-          spellcheck={false}
-          value={value}
-          placeholder={placeholder}
-          {...described(common)}
-          onInput={(event) => onInput(numeric ? event.currentTarget.value.replace(",", ".") : event.currentTarget.value)}
-        />
+        {secret ? <input type="password" autocomplete={secret} {...attributes} /> : <input type="text" inputMode={numeric ? "decimal" : "text"} autocomplete="off" {...attributes} />}
         {unit && <i aria-hidden="true">{unit}</i>}
       </span>
     </Labelled>
@@ -70,6 +75,29 @@ export function SwitchField({ on, onChange, ...common }: SwitchProps) {
       <p>
         <label id={`l-${common.name}`} for={`f-${common.name}`}>{common.label}</label>
         <small id={`h-${common.name}`}>{common.hint}</small>
+      </p>
+    </div>
+  );
+}
+
+interface CheckProps extends Common {
+  readonly on: boolean;
+  readonly disabled?: boolean;
+  onChange?(on: boolean): void;
+}
+
+/** A box to tick, for what is agreed to or allowed. */
+export function CheckField({ on, disabled = false, onChange, ...common }: CheckProps) {
+  return (
+    <div class="check-field" data-problem={common.problem !== undefined}>
+      <input
+        type="checkbox" id={`f-${common.name}`} name={common.name} checked={on} disabled={disabled} {...described(common)}
+        onChange={(event) => onChange?.(event.currentTarget.checked)}
+      />
+      <p>
+        <label for={`f-${common.name}`}>{common.label}</label>
+        {common.hint && <small id={`h-${common.name}`}>{common.hint}</small>}
+        {common.problem && <small class="form-problem" id={`p-${common.name}`}>{common.problem}</small>}
       </p>
     </div>
   );
