@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from accounts import PASSWORD, make_accounts, make_user
 from openoutcry.adapters.postgres import users
-from openoutcry.adapters.valkey import client
+from openoutcry.adapters.valkey import server
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.errors import StoreUnavailableError, TooManyTriesError, UnauthorizedError
@@ -123,7 +123,7 @@ async def test_a_flood_is_no_outage(valkey_url: str, monkeypatch: pytest.MonkeyP
     """
     monkeypatch.setattr(sign_in_limits, "_MOST_WAITING", 300)
     monkeypatch.setattr(sign_in_limits, "_PATIENCE", 60.0)
-    monkeypatch.setattr(client, "_CONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(server, "_CONNECT_SECONDS", 60.0)
     valkey = connect(valkey_url)
     limits = SignInLimits(SharedTries(valkey), SignInOptions(20, 1000, 900))
     with capture_logs() as logs:

@@ -79,7 +79,7 @@ def timescale(start_timescale: Callable[[], AbstractContextManager[str]]) -> Ite
 @pytest.fixture
 def database_url(timescale: str) -> str:
     """The URL of the TimescaleDB, its tables empty and their ids back at 1."""
-    _run(_execute(timescale, f"TRUNCATE {TABLES} RESTART IDENTITY"))
+    _run(_execute(timescale, f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE"))
     return timescale
 
 
