@@ -5,6 +5,10 @@
 Everything runs in the same minutes, in turns: the server pinned to one core, a load client in C
 (wsload: `$OUTCRY_TEST_WSLOAD`, else ../shared/tools/wsload.c) to another. Peers: Node `ws`, installed
 from npm into a temporary folder, and Starlette on uvicorn. The table has medians.
+
+`a write a message`: the next message is said when the last one has been written to everybody. `a message
+each turn`: one in every turn of the hub's loop, as Node and Starlette are told to do it here; the hub
+writes to a share of its clients in a turn, and what came meanwhile goes along.
 """
 
 from __future__ import annotations
@@ -37,9 +41,11 @@ MESSAGE = (
 )
 SUBSCRIBE = '{"type":"subscribe","channel":"price:S0"}'
 APP = "/api/v1/ws/app"
+SHARE = 256  # of clients that the hub writes to in a turn, see `web.hub.fanout`
 
 CASES = {
     "hub-1": "OpenOutcry, 1 channel, a write a message",
+    "hub-turn": "OpenOutcry, 1 channel, a message each turn",
     "hub-clock": f"OpenOutcry, 1 channel, {OFFERED} quotes/s offered",
     "hub-20": "OpenOutcry, 20 channels, coalesced",
     "node": "Node ws, 1 channel",
@@ -64,9 +70,12 @@ class Bus:
 
     connected = True
 
-    def __init__(self, name: str, quotes: list[tuple[str, bytes]], everybody: Any) -> None:
+    def __init__(
+        self, name: str, quotes: list[tuple[str, bytes]], clients: int, everybody: Any
+    ) -> None:
         self.name = name
         self.quotes = quotes
+        self.clients = clients
         self.everybody = everybody
 
     def want(self, channel: str) -> None: ...
@@ -92,6 +101,8 @@ class Bus:
         while not self.everybody():
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
+        # What can wait is written in shares: so many turns until everybody has it.
+        turns = -(-self.clients // SHARE) if self.name == "hub-1" else 1
         begun, said = time.perf_counter(), 0
         while True:
             # By the clock: what came due while the hub was busy comes together, as on a socket.
@@ -101,7 +112,8 @@ class Bus:
                 for channel, quote in self.quotes:
                     sink.on_message(channel, quote)
                 said += 1
-            await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
 
 
 async def serve_hub(name: str, port: int, clients: int) -> None:
@@ -114,7 +126,7 @@ async def serve_hub(name: str, port: int, clients: int) -> None:
     meter = Meter()
 
     store: Any = None  # prices need none
-    bus = Bus(name, quotes, lambda: meter.clients >= clients)
+    bus = Bus(name, quotes, clients, lambda: meter.clients >= clients)
     await serve(HubOptions(symbols=symbols, port=port), bus, store, meter, asyncio.Event())
 
 
@@ -182,7 +194,7 @@ def measure(name: str, tools: dict[str, Path], clients: int, seconds: float) -> 
     server = subprocess.Popen(command, preexec_fn=pin(SERVER_CORE), stdout=subprocess.DEVNULL)  # noqa: PLW1509
     try:
         wait_for(port)
-        one = name in ("hub-1", "hub-clock")
+        one = name in ("hub-1", "hub-turn", "hub-clock")
         load = [str(tools["wsload"]), str(port), APP if one else "/", str(clients), str(seconds)]
         done = subprocess.run(
             load + [SUBSCRIBE] * one,
