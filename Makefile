@@ -24,7 +24,7 @@ setup: $(STAMPS)/package $(if $(FRONTEND),$(STAMPS)/frontend) ## Make .venv from
 	@$(if $(FRONTEND),:,echo "There is no frontend/ here: the dashboard is not built.")
 
 demo: setup ## Run everything against the exchange on localhost
-	$(BIN)/outcry up --sandbox
+	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox
 
 test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) ## Lint, then every test
 	$(BIN)/pytest -n 2 --dist worksteal

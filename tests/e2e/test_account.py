@@ -107,3 +107,27 @@ async def test_keys_sessions_and_funds(tmp_path: Path) -> None:
         await expect(page.get_by_test_id("toast")).to_contain_text("1,000.500000000000000001 USDT")
         await expect(balance).to_contain_text("11,000.50")
         await browser.close()
+
+
+@pytest.mark.skipif(chromium() is None, reason="needs Chromium and a built dashboard")
+async def test_an_account_of_ones_own(tmp_path: Path) -> None:
+    """Where anybody may, the sheet makes an account and signs in; a taken name is said in words."""
+    settings = sandboxed("BTCUSDT", sandbox_rate=20.0, sign_up="open")
+    async with trading(settings, tmp_path) as system, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        for known in (False, True):
+            page = await (await browser.new_context()).new_page()
+            await page.goto(f"{system.url}/#bots")
+            await page.get_by_test_id("account").click()
+            await page.get_by_role("button", name="Create an account").click()
+            dialog = page.get_by_role("dialog", name="Create an account")
+            await dialog.get_by_label("Name").fill("Eve")
+            await dialog.get_by_label("Password").fill(PASSWORD)
+            await dialog.get_by_role("button", name="Create account").click()
+            if known:
+                await expect(dialog.get_by_role("alert")).to_contain_text("choose another name")
+            else:
+                name = "Signed in as Eve"
+                await expect(page.get_by_role("button", name=name)).to_be_visible()
+                await expect(page.get_by_role("button", name="New bot").first).to_be_visible()
+        await browser.close()

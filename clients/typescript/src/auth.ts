@@ -78,8 +78,17 @@ export class Auth implements Credentials {
 
   /** Throws `ApiError`; a wrong name or password is its status 401. */
   async signIn(name: string, password: string): Promise<Account> {
+    return this.enter("/api/v1/auth/token", name, password);
+  }
+
+  /** Make an account, where the server lets anybody, and be signed in. Throws `ApiError`; 409 is a name that is taken. */
+  async signUp(name: string, password: string): Promise<Account> {
+    return this.enter("/api/v1/auth/sign-up", name, password);
+  }
+
+  private async enter(path: string, name: string, password: string): Promise<Account> {
     const epoch = ++this.epoch;
-    const answer = await this.post("/api/v1/auth/token", { name, password });
+    const answer = await this.post(path, { name, password });
     if (epoch !== this.epoch) throw new ApiError("aborted", "The request was given up.");
     this.keep(answer);
     return this.learnWho(epoch);

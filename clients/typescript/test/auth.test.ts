@@ -33,6 +33,9 @@ class FakeServer {
     if (path === "/api/v1/auth/token") {
       return body?.password === "right" ? this.tokens() : said(401, "The name or the password is wrong.");
     }
+    if (path === "/api/v1/auth/sign-up") {
+      return body?.name === "taken" ? said(409, "The name taken is taken.") : this.tokens();
+    }
     if (path === "/api/v1/auth/refresh") {
       return body?.refreshToken === this.refreshToken ? this.tokens() : said(401, "This refresh token is not valid.");
     }
@@ -93,6 +96,14 @@ describe("signing in", () => {
     expect(error).toMatchObject({ kind: "http", status: 401, message: "The name or the password is wrong." });
     expect(auth.account).toBeNull();
     expect(store.load()).toBeNull();
+  });
+
+  it("makes an account and is signed in; a name that is taken leaves it signed out", async () => {
+    const { auth, store } = make();
+    expect(await failure(auth.signUp("taken", "long enough"))).toMatchObject({ kind: "http", status: 409 });
+    expect(auth.account).toBeNull();
+    expect(await auth.signUp("ada", "long enough")).toEqual({ id: 7, name: "ada", role: "admin" });
+    expect(store.load()).toBe("r1");
   });
 
   it("does not come back to life when its answer arrives after signing out", async () => {

@@ -31,13 +31,16 @@ export function AccountButton({ signedIn }: Props) {
   );
 }
 
-export function AccountSheet({ signedIn }: Props) {
+/** `signUp`: anybody may make an account here. */
+export function AccountSheet({ signedIn, signUp }: Props & { readonly signUp: boolean }) {
   const close = (): void => void (signedIn.asking.value = false);
+  const [making, setMaking] = useState(false);
   const account = signedIn.account.value;
+  const title = making ? "Create an account" : "Sign in";
   return (
-    <Sheet label={account ? "Account" : "Sign in"} onClose={close}>
+    <Sheet label={account ? "Account" : title} onClose={close}>
       <header class="sheet-head">
-        <h2>{account ? account.name : "Sign in"}</h2>
+        <h2>{account ? account.name : title}</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick={close}>✕</button>
       </header>
       {account ? (
@@ -56,13 +59,21 @@ export function AccountSheet({ signedIn }: Props) {
           </button>
         </div>
       ) : (
-        <SignInForm signedIn={signedIn} onDone={close} />
+        <>
+          <SignInForm key={title} signedIn={signedIn} making={making} onDone={close} />
+          {signUp && (
+            <p class="form-note">
+              {making ? "You have an account? " : "New here? "}
+              <button type="button" class="link" onClick={() => setMaking(!making)}>{making ? "Sign in" : "Create an account"}</button>
+            </p>
+          )}
+        </>
       )}
     </Sheet>
   );
 }
 
-function SignInForm({ signedIn, onDone }: Props & { onDone(): void }) {
+function SignInForm({ signedIn, making, onDone }: Props & { readonly making: boolean; onDone(): void }) {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -73,8 +84,10 @@ function SignInForm({ signedIn, onDone }: Props & { onDone(): void }) {
     const fields = new FormData(form.current);
     setBusy(true);
     setProblem(null);
+    const name = String(fields.get("username")).trim();
+    const password = String(fields.get("password"));
     try {
-      await signedIn.auth.signIn(String(fields.get("username")).trim(), String(fields.get("password")));
+      await (making ? signedIn.auth.signUp(name, password) : signedIn.auth.signIn(name, password));
       onDone();
     } catch (error) {
       setProblem(error instanceof ApiError ? error.message : "Something unexpected went wrong.");
@@ -91,10 +104,18 @@ function SignInForm({ signedIn, onDone }: Props & { onDone(): void }) {
       </label>
       <label>
         <span>Password</span>
-        <input name="password" type="password" autocomplete="current-password" required aria-describedby={problem ? "sign-in-problem" : undefined} />
+        <input
+          name="password"
+          type="password"
+          autocomplete={making ? "new-password" : "current-password"}
+          minLength={making ? 10 : undefined}
+          required
+          aria-describedby={problem ? "sign-in-problem" : undefined}
+        />
       </label>
+      {making && <p class="form-note">At least ten characters; length counts, kinds of characters do not.</p>}
       {problem && <p class="form-problem" id="sign-in-problem" role="alert">{problem}</p>}
-      <button type="submit" class="button" disabled={busy}>{busy ? "Signing in…" : "Sign in"}</button>
+      <button type="submit" class="button" disabled={busy}>{making ? (busy ? "Creating…" : "Create account") : busy ? "Signing in…" : "Sign in"}</button>
     </form>
   );
 }

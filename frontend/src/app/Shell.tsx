@@ -48,7 +48,7 @@ export function Shell({ desk }: { readonly desk: Desk }) {
       </header>
       {locked ? <MarketGate key={name} desk={desk} /> : page ? <page.Main /> : <Waiting failed={failed} />}
       {helping && <HelpSheet onClose={() => setHelping(false)} />}
-      {desk.signedIn.asking.value && <AccountSheet signedIn={desk.signedIn} />}
+      {desk.signedIn.asking.value && <AccountSheet signedIn={desk.signedIn} signUp={desk.config.signUp} />}
     </div>
   );
 }

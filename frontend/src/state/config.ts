@@ -20,6 +20,8 @@ export interface Config {
   readonly publicMarketData: boolean;
   /** Where bots may trade with real money; empty where live trading is off. */
   readonly liveExchanges: readonly string[];
+  /** Whether anybody may make an account. */
+  readonly signUp: boolean;
 }
 
 interface Answer {
@@ -30,6 +32,7 @@ interface Answer {
   readonly version?: string;
   readonly publicMarketData?: boolean;
   readonly liveExchanges?: readonly string[];
+  readonly signUp?: boolean;
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -45,6 +48,7 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     version: answer.version ?? "",
     publicMarketData: answer.publicMarketData ?? true,
     liveExchanges: answer.liveExchanges ?? [],
+    signUp: answer.signUp ?? false,
   };
 }
 

@@ -93,6 +93,7 @@ async def test_config(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
         "version": "1.2.3",
         "publicMarketData": True,
         "liveExchanges": [],
+        "signUp": False,
     }
 
 

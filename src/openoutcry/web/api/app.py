@@ -122,6 +122,7 @@ def create_app(
                 version=version,
                 public_market_data=public,
                 live_exchanges=LIVE_EXCHANGES if _is_live(settings) else (),
+                sign_up=settings.sign_up == "open",
             ),
             *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *udf_routes(instruments, pages, live.time, settings.venue),

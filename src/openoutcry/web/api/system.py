@@ -50,6 +50,7 @@ class ConfigBody(Struct, frozen=True, rename="camel"):
     version: str
     public_market_data: bool
     live_exchanges: list[str]
+    sign_up: bool
 
 
 class GapItem(Struct, frozen=True, rename="camel"):
@@ -84,6 +85,7 @@ def system_routes(
     version: str,
     public_market_data: bool,
     live_exchanges: Sequence[str] = (),
+    sign_up: bool = False,
 ) -> list[HTTPRouteHandler]:
     """Return the routes that describe the system."""
 
@@ -93,7 +95,7 @@ def system_routes(
         description=(
             "`wsUrl` empty: the hub is on this host at `wsPort`. `publicMarketData` false: prices,"
             " candles and trades are for users. `liveExchanges`: where bots may trade with real"
-            " money; empty where live trading is off."
+            " money; empty where live trading is off. `signUp`: whether anybody may make an account."
         ),
         opt=FOR_ALL,
         tags=["market data"],
@@ -111,6 +113,7 @@ def system_routes(
             version=version,
             public_market_data=public_market_data,
             live_exchanges=list(live_exchanges),
+            sign_up=sign_up,
         )
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=5")
 
