@@ -16,7 +16,7 @@ from e2e.audit import assert_whole, candle_differences, settled
 from e2e.ledger import check_books
 from e2e.sandboxed import remembering
 from e2e.system import ALL_ROLES, System, eventually
-from e2e.traders import PASSWORD, Ear, Somebody, more_fills, scalper
+from e2e.traders import PASSWORD, Ear, Somebody, more_fills, put_to_work
 from openoutcry.client import Client, SignIn
 from openoutcry.core.keys import trades_stream
 
@@ -45,11 +45,10 @@ async def test_a_node_dies(tmp_path: Path, cluster: Cluster) -> None:
 
         await eventually("all markets", heard)
         ada = Somebody(system, "ada")
-        for number in range(4):
-            ada.ask("POST", "/bots", scalper(system, SYMBOLS[number % 2], number))
+        bots = [put_to_work(system, ada, SYMBOLS[number % 2], number) for number in range(4)]
         ear = Ear(system.hub_url, SignIn(system.url, "ada", PASSWORD))
         listening = asyncio.create_task(ear.listen())
-        await more_fills(system, 3)
+        await more_fills(system, 3, bots)
         await hear_candle(system)
         roles = {one["role"] for one in system.get("/api/v1/status")["roles"]}
         assert roles >= {"feed", "recorder", "hub", "api", "trader"}
@@ -59,8 +58,8 @@ async def test_a_node_dies(tmp_path: Path, cluster: Cluster) -> None:
         await asyncio.sleep(1)
         await cluster_serves(cluster)
         await hear_candle(system)
-        before = await more_fills(system, -1)
-        await more_fills(system, before)
+        before = await more_fills(system, -1, bots)
+        await more_fills(system, before, bots)
         until = time.time_ns() // 1_000_000 * 1000 - 1
 
         connection = await asyncpg.connect(system.database_url)

@@ -9,10 +9,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from urllib.error import HTTPError
 
 import asyncpg
 import pytest
@@ -21,7 +20,7 @@ from e2e.ledger import check_books
 from e2e.recorded import RECORDING
 from e2e.sandboxed import replaying, sandboxed
 from e2e.system import System, eventually
-from e2e.traders import PASSWORD, Ear, Somebody, more_fills, scalper, trading
+from e2e.traders import PASSWORD, Ear, Somebody, more_fills, put_to_work, trading
 from openoutcry.client import SignIn
 
 USERS = ("ada", "bob", "cyd")
@@ -62,11 +61,10 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     """
     users = [Somebody(system, name) for name in USERS]
     symbols = ("BTCUSDT", "ETHUSDT")
-    bots = []
-    for number in range(BOTS):
-        user = users[number % len(users)]
-        described = scalper(system, symbols[number // len(users) % 2], number % 40)
-        bots.append((user, user.ask("POST", "/bots", described)["id"], number))
+    bots = [
+        put_to_work(system, users[number % 3], symbols[number // 3 % 2], number % 40)
+        for number in range(BOTS)
+    ]
     system.start("trader2")
     ears = [Ear(system.hub_url, SignIn(system.url, name, PASSWORD)) for name in USERS]
     listening = [asyncio.create_task(ear.listen()) for ear in ears]
@@ -75,11 +73,10 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
     order = ["trader", "hub", "trader2", "valkey", "trader", "postgres", "trader2", "api"]
     before = -1
     while order or time.monotonic() < end:
-        await aim(system, draw.sample(bots, len(bots) // 9), symbols)
-        before = await more_fills(system, before)
+        before = await more_fills(system, before, draw.sample(bots, len(bots) // 9))
         await asyncio.sleep(draw.uniform(0.2, 2.0))
         await wreck(system, order.pop(0) if order else draw.choice(VICTIMS))
-    await more_fills(system, before)
+    await more_fills(system, before, bots)
 
     async def stopped() -> bool:
         for user in users:
@@ -114,30 +111,6 @@ async def test_killed_traders_lose_and_repeat_nothing(system: System) -> None:
 
     await eventually("the counter is right", counted, 120)
     await connection.close()
-
-
-async def aim(
-    system: System, some: list[tuple[Somebody, int, int]], symbols: Sequence[str]
-) -> None:
-    """Let some bots trade at once: every other one buys what it has not, the rest sell what they have.
-
-    The market would leave them all behind sooner or later. What is away is left for later.
-    """
-    for turn, (user, bot, number) in enumerate(some):
-        symbol = symbols[number // len(USERS) % 2]
-        try:
-            described = await asyncio.to_thread(scalper, system, symbol, number % 40)
-            prices = {name: Decimal(described[name]) for name in ("buy_price", "sell_price")}
-            if turn % 2:
-                lower = 3 * (prices["sell_price"] - prices["buy_price"])
-                prices = {name: price - lower for name, price in prices.items()}
-            edit = {name: str(price) for name, price in prices.items()}
-            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", edit)
-        except HTTPError as error:
-            if error.code != 503:
-                raise
-        except OSError:
-            continue
 
 
 @pytest.mark.timeout(240)

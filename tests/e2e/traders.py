@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
 
 import asyncpg
 
@@ -83,15 +86,65 @@ class Ear:
                     self.offsets.append(message.offset)
 
 
-async def more_fills(system: System, least: int) -> int:
-    """Wait until there are more fills than so many; return how many."""
+class AtWork(NamedTuple):
+    """A scalper that `put_to_work` has made: whose, its id, and how it was described."""
 
-    async def found() -> int:
+    user: Somebody
+    bot: int
+    symbol: str
+    number: int
+
+
+def put_to_work(system: System, user: Somebody, symbol: str, number: int) -> AtWork:
+    """Make a scalper."""
+    bot = user.ask("POST", "/bots", scalper(system, symbol, number))["id"]
+    return AtWork(user, bot, symbol, number)
+
+
+async def more_fills(system: System, least: int, bots: Sequence[AtWork]) -> int:
+    """Wait until there are more fills than so many; return how many.
+
+    The market leaves every scalper behind sooner or later: these follow it.
+    """
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        await aim(system, bots)
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            if (count := await fills(system)) > least:
+                return count
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"no more than {least} fills")
+
+
+async def fills(system: System) -> int:
+    """Return how many fills are stored, 0 while the store is away."""
+    try:
         connection = await asyncpg.connect(system.database_url)
-        try:
-            count = int(await connection.fetchval("SELECT count(*) FROM fills"))
-        finally:
-            await connection.close()
-        return count if count > least else 0
+    except (OSError, asyncpg.PostgresError):
+        return 0
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM fills"))
+    finally:
+        await connection.close()
 
-    return int(await eventually(f"more than {least} fills", found))
+
+async def aim(system: System, bots: Sequence[AtWork]) -> None:
+    """Let bots trade at once: every other one buys what it has not, the rest sell what they have.
+
+    What is away just now is left out.
+    """
+    for turn, (user, bot, symbol, number) in enumerate(bots):
+        try:
+            described = await asyncio.to_thread(scalper, system, symbol, number)
+            prices = {name: Decimal(described[name]) for name in ("buy_price", "sell_price")}
+            if turn % 2:
+                lower = 3 * (prices["sell_price"] - prices["buy_price"])
+                prices = {name: price - lower for name, price in prices.items()}
+            edit = {name: str(price) for name, price in prices.items()}
+            await asyncio.to_thread(user.ask, "PATCH", f"/bots/{bot}", edit)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+        except OSError:
+            continue

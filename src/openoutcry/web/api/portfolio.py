@@ -166,7 +166,7 @@ def _kill_switch(desk: TradingDesk) -> list[HTTPRouteHandler]:
         description="While it is, no bot can be started.",
         tags=TAGS,
         response_headers=NO_STORE,
-        responses=answers(SwitchedBody),
+        responses=answers(SwitchStateBody),
     )
     async def switch(user: AsUser) -> SwitchStateBody:
         return SwitchStateBody((await desk.account(user.id)).kill_switch)
