@@ -1,0 +1,1 @@
+"""A chain of the Ethereum kind, as values: hexadecimal, logs, and which block follows which."""
