@@ -10,6 +10,7 @@ NODE_OK := $(shell node -e 'const [a,b]=process.versions.node.split(".");process
 FRONTEND := $(wildcard frontend/package.json)
 CLIENT := $(wildcard clients/typescript/package.json)
 TIMESCALE := $(wildcard tests/timescale/package.json)
+CHAIN := $(wildcard tests/chain/package.json)
 WEB_SOURCES := $(if $(FRONTEND),$(shell find frontend clients -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null))
 UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--quiet --upgrade --custom-compile-command 'make lock'
@@ -26,7 +27,7 @@ setup: $(STAMPS)/package $(if $(FRONTEND),$(STAMPS)/frontend) ## Make .venv from
 demo: setup ## Run everything against the exchange on localhost
 	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox
 
-test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) ## Lint, then every test
+test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) $(if $(CHAIN),$(STAMPS)/chain) ## Lint, then every test
 	$(BIN)/pytest -n 2 --dist worksteal
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)
 	$(if $(CLIENT),cd clients/typescript && $(NPM_IN) test)
@@ -92,4 +93,9 @@ $(STAMPS)/client: $(STAMPS)/node $(WEB_SOURCES)
 # A TimescaleDB in WebAssembly: the one thing that tests need and nothing else does.
 $(STAMPS)/timescale: $(STAMPS)/node tests/timescale/package-lock.json
 	cd tests/timescale && $(NPM_IN) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# A development node of an Ethereum chain: for tests of tokens and for their demonstration.
+$(STAMPS)/chain: $(STAMPS)/node tests/chain/package-lock.json
+	cd tests/chain && $(NPM_IN) ci --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -19,7 +19,8 @@ from openoutcry.sandbox.node import connect
 
 CHAIN_ID: Final = 31_337
 INSTALL: Final = (
-    "Install Foundry's anvil so that it is on PATH, or run `npm ci --ignore-scripts` in tests/chain."
+    "Install Foundry's anvil so that it is on PATH,"
+    " or run `npm ci --ignore-scripts` in tests/chain of a checkout."
 )
 
 _POLL_SECONDS: Final = 0.02
@@ -124,7 +125,7 @@ class Anvil:
         options = self._options
         arguments = [str(self._program), "--port", str(self.port), "--host", "127.0.0.1"]
         arguments += ["--chain-id", str(CHAIN_ID), "--auto-impersonate", "--silent"]
-        arguments += ["--no-request-size-limit"]
+        arguments += ["--no-request-size-limit", "--order", "fifo"]
         if options.block_seconds is None:
             arguments.append("--no-mining")
         elif options.block_seconds:

@@ -147,11 +147,15 @@ class Node:
         """Return what became of a transaction as soon as it is mined. Raises EngineError."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            found = await self.ask("eth_getTransactionReceipt", show(tx_hash))
-            if found is not None:
-                return _receipt(found)
+            if (found := await self.receipt_now(tx_hash)) is not None:
+                return found
             await asyncio.sleep(_POLL_SECONDS)
         raise EngineError(f"Transaction {show(tx_hash)} is not mined after {timeout:.0f} s.")
+
+    async def receipt_now(self, tx_hash: bytes) -> Receipt | None:
+        """Return what became of a transaction, None if it is not in the chain (any more)."""
+        found = await self.ask("eth_getTransactionReceipt", show(tx_hash))
+        return None if found is None else _receipt(found)
 
     async def fund(self, addresses: Sequence[bytes], wei: int) -> None:
         """Give each address so many wei, out of nothing."""
@@ -165,13 +169,13 @@ class Node:
 
     async def mine_on_demand(self) -> None:
         """From now on mine only when `mine` is called."""
-        await self.ask("evm_setAutomine", False)  # noqa: FBT003 - the node's parameter
+        await self.ask("evm_setAutomine", False)
         await self.ask("evm_setIntervalMining", 0)
 
     async def mine_at_once(self) -> None:
         """From now on give each transaction a block of its own, at once."""
         await self.ask("evm_setIntervalMining", 0)
-        await self.ask("evm_setAutomine", True)  # noqa: FBT003 - the node's parameter
+        await self.ask("evm_setAutomine", True)
 
     async def mine_every(self, seconds: int) -> None:
         """From now on mine a block every so many seconds, with whatever waits."""
@@ -181,9 +185,11 @@ class Node:
         """Give the next block this time (s since 1970); it must not lie before the last block's."""
         await self.ask("evm_setNextBlockTimestamp", seconds)
 
-    async def reorg(
-        self, depth: int, transactions: Sequence[tuple[Transaction, int]] = ()
-    ) -> None:
+    async def set_clock(self, seconds: int) -> None:
+        """Set the node's clock (s since 1970): blocks get their times from it; it goes on."""
+        await self.ask("anvil_setTime", seconds)
+
+    async def reorg(self, depth: int, transactions: Sequence[tuple[Transaction, int]] = ()) -> None:
         """Replace the last `depth` blocks by as many others.
 
         These have the given transactions, each with the number (from 0) of the new block that it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -137,7 +138,7 @@ def test_the_price_never_falls_by_buying_nor_rises_by_selling(
 ) -> None:
     """Along any way the price goes where the supply goes."""
     states = traded(on, moves)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         change = price(on.curve, after) - price(on.curve, before)
         assert change >= 0 if after.supply > before.supply else change <= 0
 
@@ -186,9 +187,7 @@ def test_whoever_pays_more_than_is_left_pays_what_somebody_would_who_pays_that(
 
 
 @given(terms(), MOVES)
-def test_every_number_fits_the_contracts_256_bits(
-    on: Terms, moves: list[tuple[bool, int]]
-) -> None:
+def test_every_number_fits_the_contracts_256_bits(on: Terms, moves: list[tuple[bool, int]]) -> None:
     """Terms that pass the check never lead to an overflow, whatever is traded."""
     for state in traded(on, moves):
         left = on.target - state.reserve

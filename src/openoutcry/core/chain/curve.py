@@ -10,14 +10,14 @@ in thousandths of a wei, all of it is whole once it is multiplied by `HALF` = 2�
 
     HALF·cost = 2·n·d + slope·d²        n = slope·s + base·10**21, the price now, finely
 
-Selling d units down to s pays ⌊cost⌋. So much ether e buys the greatest d with HALF·e ≥ 2·n·d + slope·d²;
-times slope and completed to a square, (slope·d + n)² ≤ n² + slope·HALF·e, so with the whole root
+Selling d units down to s pays ⌊cost⌋. Ether e buys the greatest d with HALF·e ≥ 2·n·d + slope·d²: times
+slope and completed to a square, (slope·d + n)² ≤ n² + slope·HALF·e, so with the whole root
 
-    d = ⌊(isqrt(n² + slope·HALF·e) − n) / slope⌋        exactly, no search needed
+    d = ⌊(isqrt(n² + slope·HALF·e) - n) / slope⌋        exactly, no search needed
 
 **Constant product.** A pool that pretends to have begun with some ether and tokens, x·y = k: e wei
 buy ⌊y·e/(x + e)⌋ units, d units pay ⌊x·d/(y + d)⌋. Rounding only ever makes k grow, and from
-k ≥ x₀·y₀ follows that what is raised, x − x₀, is never negative.
+k ≥ x₀·y₀ follows that what is raised, x - x₀, is never negative.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Terms(Struct, frozen=True):
 
 
 class Deal(Struct, frozen=True):
-    """What a trade comes to: wei that the trader pays or gets, units, fee within, and the state after."""
+    """What a trade comes to: wei paid or got by the trader, units, the fee in it, the state after."""
 
     eth: int
     tokens: int
