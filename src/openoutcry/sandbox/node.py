@@ -140,7 +140,17 @@ class Node:
 
     async def send(self, *transactions: Transaction) -> list[bytes]:
         """Send transactions in this order; return their hashes. They may fail when they are mined."""
-        asked: list[Request] = [("eth_sendTransaction", (each.params(),)) for each in transactions]
+        # Within a batch the node gives one sender's transactions the same number: we number them.
+        senders = list({each.sender: None for each in transactions})
+        counted = await self.ask_all(
+            [("eth_getTransactionCount", (show(each), "pending")) for each in senders]
+        )
+        numbers = {sender: int(each, 16) for sender, each in zip(senders, counted, strict=True)}
+        asked: list[Request] = []
+        for each in transactions:
+            numbered = each.params() | {"nonce": hex(numbers[each.sender])}
+            numbers[each.sender] += 1
+            asked.append(("eth_sendTransaction", (numbered,)))
         return [bytes.fromhex(each[2:]) for each in await self.ask_all(asked)]
 
     async def receipt(self, tx_hash: bytes, timeout: float = 60.0) -> Receipt:
