@@ -215,3 +215,10 @@ async def test_a_program_that_is_no_node_is_told_at_once(tmp_path: Path) -> None
     """The message has what it said."""
     with pytest.raises(EngineError, match="does not start"):
         await Anvil(Path("/bin/false"), Options(), tmp_path / "log").start()
+
+
+async def test_a_port_that_is_taken_is_told(anvil: Anvil, tmp_path: Path) -> None:
+    """A second node at the first one's port is refused, not taken for started."""
+    second = Anvil(Path("/bin/false"), Options(port=anvil.port), tmp_path / "log")
+    with pytest.raises(EngineError, match="is taken"):
+        await second.start()

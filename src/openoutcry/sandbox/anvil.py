@@ -23,6 +23,7 @@ INSTALL: Final = (
     " or run `npm ci --ignore-scripts` in tests/chain of a checkout."
 )
 
+_BLOCK_GAS: Final = 10**10
 _POLL_SECONDS: Final = 0.02
 _START_SECONDS: Final = 60.0
 
@@ -69,6 +70,8 @@ class Anvil:
 
     async def start(self) -> None:
         """Start it and return when it answers. Raises EngineError."""
+        if not _is_free(self.port):
+            raise EngineError(f"Port {self.port} is taken: the chain needs one of its own.")
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own arguments, no shell
                 self._arguments(),
@@ -125,7 +128,8 @@ class Anvil:
         options = self._options
         arguments = [str(self._program), "--port", str(self.port), "--host", "127.0.0.1"]
         arguments += ["--chain-id", str(CHAIN_ID), "--auto-impersonate", "--silent"]
-        arguments += ["--no-request-size-limit", "--order", "fifo"]
+        # What does not fit a block at once is left lying until somebody sends more: let all of it fit.
+        arguments += ["--gas-limit", str(_BLOCK_GAS), "--order", "fifo", "--no-request-size-limit"]
         if options.block_seconds is None:
             arguments.append("--no-mining")
         elif options.block_seconds:
@@ -151,6 +155,16 @@ def find_anvil(*places: Path | str) -> Path:
     if found_on_path := shutil.which("anvil"):
         return Path(found_on_path)
     raise EngineError(f"There is no anvil, the node of the sample chain. {INSTALL}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the node does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _free_port() -> int:

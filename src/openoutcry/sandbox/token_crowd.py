@@ -86,7 +86,7 @@ def moves(seed: int, tokens: int, traders: int) -> Iterator[Move]:
         token = bisect(popularity, random.randrange(popularity[-1]))
         left, buying = moods[token]
         if not left:
-            left, buying = _MOOD_MOVES, random.randrange(40, 81)
+            left, buying = _MOOD_MOVES, random.randrange(45, 91)
         moods[token] = (left - 1, buying)
         trader = random.randrange(traders)
         receiver = (trader + random.randrange(1, traders)) % traders

@@ -1,0 +1,116 @@
+"""A chain on localhost with the sample launchpad and a lively market: what `make demo-tokens` shows.
+
+By itself: `python -m openoutcry.sandbox.token_demo --rate 5`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from openoutcry.errors import OutcryError
+from openoutcry.sandbox.anvil import Anvil, Options, find_anvil
+from openoutcry.sandbox.contracts import compile_contracts
+from openoutcry.sandbox.launchpad import accounts, deploy
+from openoutcry.sandbox.node import connect, show
+from openoutcry.sandbox.token_market import TokenMarket
+
+_MINUTE: Final = 60
+_BLOCK_MINUTES: Final = 5
+
+
+class DemoOptions(Struct, frozen=True, kw_only=True):
+    """What the chain is like. `anvil` is the program or a folder of Node packages to look in.
+
+    `hours` of trading lie in the past already, `rate` is moves a second from now on. The same `seed`
+    makes the same past. `fee_bps` (1/10000) goes to the launchpad's owner.
+    """
+
+    anvil: str = "tests/chain/node_modules"
+    port: int = 8545
+    seed: int = 7
+    tokens: int = 12
+    traders: int = 60
+    rate: float = 4.0
+    hours: int = 24
+    block_seconds: int = 1
+    fee_bps: int = 0
+
+
+class Demo(Struct, frozen=True):
+    """Where the chain is, and the launchpad on it."""
+
+    url: str
+    ws_url: str
+    launchpad: bytes
+
+
+async def serve(options: DemoOptions, stop: asyncio.Event, ready: Callable[[Demo], None]) -> None:
+    """Run the chain and its market until `stop` is set; `ready` is told when the past is made.
+
+    Raises EngineError if anvil or vyper are missing.
+    """
+    program, contracts = find_anvil(options.anvil), compile_contracts()
+    now = int(time.time())
+    start = now - options.hours * 60 * _MINUTE
+    blocks = options.hours * 60 // _BLOCK_MINUTES
+    with tempfile.TemporaryDirectory(prefix="outcry-chain-") as folder:
+        chain = Options(port=options.port, genesis_time=start - 10 * _MINUTE)
+        anvil = Anvil(program, chain, Path(folder) / "anvil.log")
+        try:
+            await anvil.start()
+            async with connect(anvil.url) as node:
+                [owner] = accounts(1, seed=0)
+                launchpad = await deploy(node, contracts, owner, options.fee_bps, owner)
+                market = TokenMarket(
+                    launchpad, seed=options.seed, tokens=options.tokens, traders=options.traders
+                )
+                await market.open()
+                await market.history(start, now, blocks=blocks, moves_each=options.tokens)
+                await node.set_clock(int(time.time()))
+                await node.mine_every(options.block_seconds)
+                ready(Demo(anvil.url, anvil.ws_url, launchpad.address))
+                await market.run(options.rate, stop)
+        finally:
+            await anvil.stop()
+
+
+def main() -> None:
+    """Read the command line and serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        prog="python -m openoutcry.sandbox.token_demo", description=__doc__
+    )
+    for name in DemoOptions.__struct_fields__:
+        text = f"default: {getattr(DemoOptions(), name)}"
+        parser.add_argument(f"--{name.replace('_', '-')}", help=text)
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    try:
+        asyncio.run(_serve(msgspec.convert(given, DemoOptions, strict=False)))
+    except (OutcryError, msgspec.ValidationError, OSError) as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+async def _serve(options: DemoOptions) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(options, stop, _ready)
+
+
+def _ready(demo: Demo) -> None:
+    sys.stdout.write(f"Chain: {demo.url}, {demo.ws_url}; launchpad: {show(demo.launchpad)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
