@@ -12,7 +12,7 @@ from openoutcry.errors import EngineError
 from openoutcry.sandbox.contracts import Contracts
 from openoutcry.sandbox.launchpad import Launchpad
 from openoutcry.sandbox.node import Node, connect
-from openoutcry.sandbox.token_demo import Demo, DemoOptions, serve
+from openoutcry.sandbox.token_demo import LAUNCHPAD, Demo, DemoOptions, serve
 
 
 async def block_time(node: Node, number: int) -> int:
@@ -32,6 +32,7 @@ async def test_a_chain_with_a_past_and_a_present(
     stop, told = asyncio.Event(), asyncio.Queue[Demo]()
     running = asyncio.create_task(serve(options, stop, told.put_nowait))
     demo = await asyncio.wait_for(told.get(), 60)
+    assert demo.launchpad == LAUNCHPAD
     async with connect(demo.url) as node:
         pad = Launchpad(node, contracts, demo.launchpad)
         tokens = await pad.tokens()

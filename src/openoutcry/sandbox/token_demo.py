@@ -25,6 +25,9 @@ from openoutcry.sandbox.launchpad import accounts, deploy
 from openoutcry.sandbox.node import connect, show
 from openoutcry.sandbox.token_market import TokenMarket
 
+LAUNCHPAD: Final = bytes.fromhex("634059f130ce7f161050cede46268a3ab93850de")
+"""Where the launchpad is: its address follows from who deploys it first on an empty chain."""
+
 _MINUTE: Final = 60
 _BLOCK_MINUTES: Final = 5
 
