@@ -63,4 +63,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(_CHUNK):
             writer.write(data)
             await writer.drain()
-    writer.transport.abort() if reader.exception() else writer.close()
+    if reader.exception() is None:
+        writer.close()
+    else:
+        writer.transport.abort()
