@@ -190,6 +190,39 @@ async def test_the_contract_agrees_with_the_formulas_to_the_wei(pad: Launchpad, 
     assert (replay.state.fees > 0) == (fee_bps > 0)
 
 
+def some_terms(random: Random, fee_bps: int) -> Terms:
+    """Return terms of any magnitude that the contract takes."""
+    while True:
+        curve: Curve
+        if random.random() < 0.5:
+            curve = Linear(random.randrange(10 ** random.randrange(18)), 10 ** random.randrange(20))
+        else:
+            tokens = random.randrange(10 ** random.randrange(6, 33))
+            curve = ConstantProduct(random.randrange(1, 10 ** random.randrange(1, 27)), tokens)
+        terms = Terms(curve, random.randrange(1, 10 ** random.randrange(2, 24)), fee_bps)
+        if predicted(check, terms) is None:
+            return terms
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_curves_of_any_magnitude_agree_as_well(
+    node: Node, contracts: Contracts, seed: int
+) -> None:
+    """Ten curves at random, eight trades each, and graduation."""
+    random = Random(seed)
+    await node.fund(TRADERS, 10**9 * ETHER)
+    fee = random.randrange(1001)
+    pad = await deploy(node, contracts, TRADERS[0], fee, TRADERS[3])
+    await node.fund(TRADERS, 10**9 * ETHER)
+    for number in range(10):
+        terms = some_terms(random, fee)
+        token = await pad.made(TRADERS[0], f"Any {number}", "ANY", terms)
+        replay = Replay(pad, token, terms, seed=number)
+        for _ in range(8):
+            await replay.trade()
+        await replay.graduate()
+
+
 async def test_the_same_terms_are_refused_for_the_same_reason(pad: Launchpad) -> None:
     """Terms around every bound: the contract takes what the formulas' check takes, and nothing else."""
     random = Random(4)
