@@ -99,3 +99,65 @@ class LostOwnershipError(OutcryError):
     """Another process took over the shard that this recorder held; stop writing at once."""
 
     retry = True
+
+
+class ChainError(OutcryError):
+    """Something between us and a chain went wrong: root of these errors."""
+
+
+class NodeUnavailableError(ChainError):
+    """A node cannot be reached, timed out or answered 5xx; another node may be asked at once."""
+
+    retry = True
+
+
+class NodeBusyError(NodeUnavailableError):
+    """A node wants to be asked less often. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NodeNonsenseError(ChainError):
+    """A node answered what JSON-RPC or the chain's rules do not allow; another may do better."""
+
+    retry = True
+
+
+class NodeRefusedError(ChainError):
+    """A node answered a question with a JSON-RPC error. `code` and `detail` are as it sent them."""
+
+    def __init__(self, message: str, code: int, detail: object = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.detail = detail
+
+
+class TooMuchAskedError(NodeRefusedError):
+    """The answer would be larger or take longer than the node allows: ask for fewer blocks.
+
+    `fits` is how many blocks the node says it would answer for, None if it does not say.
+    """
+
+    def __init__(
+        self, message: str, code: int, detail: object = None, fits: int | None = None
+    ) -> None:
+        super().__init__(message, code, detail)
+        self.fits = fits
+
+
+class WrongChainError(ChainError):
+    """A node follows another chain than the one that is stored; it must not be believed."""
+
+
+class ReorgTooDeepError(ChainError):
+    """The chain has replaced more blocks than we remember: what is stored must be rebuilt."""
+
+
+class LogError(OutcryError):
+    """A log does not fit its description: it is left out. `reason` is one word, for counting."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

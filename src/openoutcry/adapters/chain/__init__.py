@@ -1,0 +1,1 @@
+"""Nodes of a chain: JSON-RPC over HTTP and WebSocket, with failover."""
