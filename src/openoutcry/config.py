@@ -172,6 +172,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     retention_equity_days: Annotated[int, Meta(ge=0)] = 180
     """Days to keep the samples of what accounts and bots are worth; 0 keeps them for good."""
 
+    chain_rpc_urls: list[str] = field(default_factory=list)
+    """Nodes of the tokens' chain, http(s) or ws(s), the preferred first; empty: no tokens."""
+    chain_confirmations: Positive = 1
+    """How deep a block has to be before it counts; 1 is the head itself."""
+    chain_reorg_depth: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    """Blocks that the chain may take back; what is deeper is final."""
+    chain_poll_seconds: Annotated[float, Meta(gt=0, le=3600)] = 2.0
+    """How often the head is asked for; a ws(s) node also tells of it at once."""
+    chain_start_block: Annotated[int, Meta(ge=0)] = 0
+    """First block that is read: the one in which the launchpad was deployed, or before it."""
+    launchpads: list[str] = field(default_factory=list)
+    """Whose tokens: `outcry@0x…`, `uniswap-v2@0x…`, `uniswap-v3@0x…`, or a description's `.toml`."""
+
     sandbox_host: str = "127.0.0.1"
     """Address that the sandbox exchange listens on."""
     sandbox_port: Port = 8010
@@ -227,6 +240,7 @@ def load(
         raise ConfigError(f"Configuration: {error} - at `price_symbols`") from None
     _check_accounts(settings)
     _check_trading(settings)
+    _check_chain(settings)
     live_address(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
@@ -247,6 +261,26 @@ def _check_trading(settings: Settings) -> None:
     fee = settings.paper_fee
     if not (fee.is_finite() and 0 <= fee < 1):
         raise ConfigError("Configuration: a share from 0 to less than 1 - at `paper_fee`")
+
+
+def _check_chain(settings: Settings) -> None:
+    for url in settings.chain_rpc_urls:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
+            # The URL is not shown: keys stand in its path.
+            raise ConfigError(
+                "Configuration: a node's URL begins with http://, https://, ws:// or wss:// and a host"
+                " - at `chain_rpc_urls`"
+            )
+    if settings.chain_rpc_urls and not settings.launchpads:
+        raise ConfigError(
+            "Configuration: say whose tokens to follow, such as outcry@0x… - at `launchpads`"
+        )
+    if settings.chain_confirmations > settings.chain_reorg_depth:
+        raise ConfigError(
+            "Configuration: confirmations beyond chain_reorg_depth say nothing"
+            " - at `chain_confirmations`"
+        )
 
 
 def live_address(settings: Settings) -> str:

@@ -119,6 +119,10 @@ class NodeBusyError(NodeUnavailableError):
         self.retry_after = retry_after
 
 
+class NodeDeniedError(ChainError):
+    """A node does not let us in: the key in its URL is wrong, used up, or not for this chain."""
+
+
 class NodeNonsenseError(ChainError):
     """A node answered what JSON-RPC or the chain's rules do not allow; another may do better."""
 

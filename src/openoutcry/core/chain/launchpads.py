@@ -33,7 +33,7 @@ _WEI_OF_PRICE: Final = 18
 
 
 class Followed(Struct, frozen=True):
-    """A token that we know: whose it is, its decimals, and the block from which on we know it."""
+    """A token of which we know who made it, and in which block (`since`)."""
 
     launchpad: str
     decimals: int
@@ -52,8 +52,8 @@ class Refused(Struct, frozen=True):
 class Decoded(Struct, frozen=True):
     """What was in some logs.
 
-    `events` are by the hash of their block, ascending by index there. `seen` are tokens that were not
-    followed before; nobody has asked for their transfers yet.
+    `events` are by the hash of their block, ascending by index there. `seen` are tokens that were
+    made there and not followed before; what they emit has not been asked for yet.
     """
 
     events: dict[bytes, list[TokenEvent]]
@@ -112,10 +112,11 @@ class Decoder:
         found: list[tuple[Log, TokenEvent]] = []
         for log in ordered:
             if log.topics and log.topics[0] != TRANSFER:
-                for event, launchpad in self._told(log, known, refused):
+                for event in self._told(log, known, refused):
                     found.append((log, event))
-                    if event.token not in known:
-                        known[event.token] = seen[event.token] = _sighting(event, launchpad, log)
+                    if isinstance(event, TokenCreated) and event.token not in known:
+                        sighting = Followed(event.launchpad, event.decimals, log.block_number)
+                        known[event.token] = seen[event.token] = sighting
         for log in ordered:
             if log.topics and log.topics[0] == TRANSFER:
                 self._transfer(log, known, found, refused)
@@ -152,17 +153,15 @@ class Decoder:
 
     def _told(
         self, log: Log, known: Mapping[bytes, Followed], refused: list[Refused]
-    ) -> Iterable[tuple[TokenEvent, Launchpad]]:
+    ) -> Iterable[TokenEvent]:
         for launchpad, rule, reader in self._by_topic.get(log.topics[0], ()):
             if not self._believed(log.address, launchpad, rule, known):
                 continue
             try:
                 values = reader.read(log)
-                event = _event(log, launchpad, rule, values, known, self._pools.get(log.address))
+                yield _event(log, launchpad, rule, values, known, self._pools.get(log.address))
             except LogError as error:
                 refused.append(Refused(log, launchpad.name, error.reason, str(error)))
-            else:
-                yield event, launchpad
 
     def _believed(
         self, address: bytes, launchpad: Launchpad, rule: Rule, known: Mapping[bytes, Followed]
@@ -297,8 +296,3 @@ def _transferred(log: Log) -> TokenTransfer:
     sender, receiver = (topic[_DIRTY:] for topic in log.topics[1:])
     amount = int.from_bytes(log.data, "big")
     return TokenTransfer(log.index, log.tx_hash, log.address, sender, receiver, amount)
-
-
-def _sighting(event: TokenEvent, launchpad: Launchpad, log: Log) -> Followed:
-    decimals = event.decimals if isinstance(event, TokenCreated) else launchpad.decimals
-    return Followed(launchpad.name, decimals, log.block_number)
