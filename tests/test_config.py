@@ -56,12 +56,26 @@ def test_decimals_in_files_are_exact(tmp_path: Path) -> None:
         ({"OUTCRY_PAPER_BALANCE": "5 USDT,6 usdt"}, "listed twice"),
         ({"OUTCRY_PAPER_FEE": "1"}, "paper_fee"),
         ({"OUTCRY_PAPER_FEE": "NaN"}, "paper_fee"),
+        ({"OUTCRY_CHAIN_RPC_URLS": "ftp://node"}, "chain_rpc_urls"),
+        ({"OUTCRY_CHAIN_RPC_URLS": "http:///path"}, "chain_rpc_urls"),
+        ({"OUTCRY_CHAIN_RPC_URLS": "http://node"}, "launchpads"),
+        ({"OUTCRY_CHAIN_CONFIRMATIONS": "0"}, "chain_confirmations"),
+        ({"OUTCRY_CHAIN_CONFIRMATIONS": "300"}, "chain_confirmations"),
+        ({"OUTCRY_CHAIN_START_BLOCK": "-1"}, "chain_start_block"),
+        ({"OUTCRY_CHAIN_POLL_SECONDS": "0"}, "chain_poll_seconds"),
     ],
 )
 def test_mistakes_are_named(environ: dict[str, str], says: str) -> None:
     """What is wrong is said by the name of the setting."""
     with pytest.raises(ConfigError, match=says):
         load(environ)
+
+
+def test_a_wrong_url_of_a_node_is_not_repeated() -> None:
+    """Keys stand in such URLs, and messages go into logs."""
+    with pytest.raises(ConfigError) as told:
+        load({"OUTCRY_CHAIN_RPC_URLS": "htps://node.example/v3/my-secret-key"})
+    assert "my-secret-key" not in str(told.value)
 
 
 def test_paper_balances_are_exact() -> None:
