@@ -22,7 +22,7 @@ from openoutcry.core.chain.builtin import BUILTIN
 from openoutcry.core.chain.follow import Rules
 from openoutcry.core.chain.launchpads import TRANSFER, Decoder, Followed
 from openoutcry.core.chain.ranges import Span
-from openoutcry.errors import ReorgTooDeepError, TooMuchAskedError
+from openoutcry.errors import NodeNonsenseError, ReorgTooDeepError, TooMuchAskedError
 from openoutcry.services.chain_source import ChainSource, Step, Undo
 from openoutcry.tokens import Block, Header, TokenCreated, TokenEvent, TokenTrade, TokenTransfer
 
@@ -320,6 +320,40 @@ async def test_a_node_that_gives_little_is_asked_for_little(
     assert eventful(fold.blocks) == eventful(await market.canonical())
     assert stingy.refusals >= 8
     assert stingy.ranges >= 8
+
+
+class Patchy:
+    """A node behind whose address one machine lags: it has no logs, and not the block either."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self.lags = True
+
+    async def head(self) -> Header:
+        return await self._nodes.head()
+
+    async def ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        found = await self._nodes.ask(calls)
+        if self.lags and any(method == "eth_getLogs" for method, _ in calls):
+            return [[] if method == "eth_getLogs" else None for method, _ in calls]
+        return found
+
+
+async def test_logs_that_a_lagging_machine_lacks_are_not_lost(
+    anvil: Anvil, chain: Chain, session: aiohttp.ClientSession
+) -> None:
+    """No logs is believed only of somebody who has the block."""
+    market = await Market.open(chain, tokens=1)
+    await market.create(market.tokens[0])
+    await market.trade(market.tokens[0], 5)
+    await chain.mine()
+    patchy, fold = Patchy(Nodes(make_callers(session, [anvil.url]))), Fold()
+    source = ChainSource(patchy, market.decoder, Rules())
+    with pytest.raises(NodeNonsenseError, match="does not have block"):
+        await fold_all(source, fold)
+    patchy.lags = False
+    await fold_all(source, fold)
+    assert fold.blocks == await market.canonical()
 
 
 async def test_more_tokens_than_fit_in_a_question(

@@ -248,6 +248,7 @@ class ChainSource:
                     for each in (chunks(some, MOST_ADDRESSES) if some is not None else [None])
                 ],
                 watched if few else None,
+                sure=headers[-1],
             )
         except TooMuchAskedError:
             if self._near.blocks == 1:
@@ -260,11 +261,17 @@ class ChainSource:
         return self._with_events(headers, decoded)
 
     async def _decoded(
-        self, calls: Callable[[Iterable[bytes] | None], list[Call]], watched: set[bytes] | None
+        self,
+        calls: Callable[[Iterable[bytes] | None], list[Call]],
+        watched: set[bytes] | None,
+        sure: Header | None = None,
     ) -> tuple[Decoded, list[Log]]:
-        """Ask for the logs of `watched` (None: of all), and of the tokens that they tell to be new."""
+        """Ask for the logs of `watched` (None: of all), and of the tokens that they tell to be new.
+
+        Raises NodeNonsenseError if who answers does not know the block `sure`.
+        """
         asked = watched
-        logs = await self._logs(calls(watched))
+        logs = await self._logs(calls(watched), sure)
         while True:
             decoded = self._decoder.decode(logs, self._followed)
             new = {token for token, one in decoded.seen.items() if self._decoder.heard_of(one)} - (
@@ -272,11 +279,22 @@ class ChainSource:
             )
             if not new or asked is None:
                 return decoded, logs
-            logs += await self._logs(calls(new))
+            logs += await self._logs(calls(new), sure)
             asked = asked | new
 
-    async def _logs(self, calls: list[Call]) -> list[Log]:
-        found = await self._node.ask(calls) if calls else []
+    async def _logs(self, calls: list[Call], sure: Header | None) -> list[Log]:
+        if not calls:
+            return []
+        if sure is None:
+            found = await self._node.ask(calls)
+        else:
+            # Of several machines behind one address, one may lack the block, and some then answer
+            # that it has no logs. In one request with the question, it is asked whether it knows it.
+            *found, block = await self._node.ask([*calls, node_shapes.block_by_hash(sure.hash)])
+            if node_shapes.read_header(block) != sure:
+                raise NodeNonsenseError(
+                    f"the node does not have block {sure.number} any more, or yet"
+                )
         return [one for each in found for one in node_shapes.read_logs(each)]
 
     async def _headers_of(self, numbers: Iterable[int]) -> list[Header | None]:

@@ -116,6 +116,13 @@ async def test_a_refusal_is_an_answer() -> None:
     assert world.second.asked == []
 
 
+async def test_a_node_that_will_not_tell_its_chain_is_passed_over() -> None:
+    """A refusal of that question is no answer: some tell a wrong key this way."""
+    world = World()
+    world.first.error = NodeRefusedError("invalid key", -32001)
+    assert await world.who() == "second"
+
+
 async def test_a_node_of_another_chain_is_never_believed() -> None:
     """By chain id, or by genesis under the same id; not even when no other node is left."""
     world = World(Identity(1, GENESIS))

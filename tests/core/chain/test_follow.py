@@ -53,6 +53,14 @@ def test_the_tip_is_compared_before_going_on() -> None:
     assert follow.plan(blocks, view(blocks), Rules()) == Wait()
 
 
+def test_a_head_upon_our_tip_needs_no_question() -> None:
+    """It names our tip as its parent; one that names another block of that number does not."""
+    blocks = chain(9)
+    assert follow.plan(blocks[:9], view(blocks), Rules()) == Advance(9, 9, -247)
+    assert follow.plan(chain(8, 1), view(blocks), Rules()) == Ask((8,))
+    assert follow.plan(blocks[:9], view(blocks), Rules(confirmations=2)) == Wait()
+
+
 def test_another_block_in_place_of_ours_is_undone_to_the_ancestor() -> None:
     """The common ancestor is looked for ever further back, and only down to it is undone."""
     trunk = chain(20)

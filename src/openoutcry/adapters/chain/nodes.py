@@ -108,9 +108,12 @@ class Nodes:
             try:
                 await self._check(node)
                 found = await node.caller.ask(calls)
-            except NodeRefusedError:
-                self._use(node)
-                raise
+            except NodeRefusedError as error:
+                if node.checked:
+                    self._use(node)
+                    raise
+                self._leave(node, error)  # it does not even say which chain it follows
+                failures.append(error)
             except ChainError as error:
                 self._leave(node, error)
                 failures.append(error)

@@ -87,10 +87,11 @@ def plan(ours: Sequence[Header], view: View, rules: Rules) -> Plan:
         return Advance(rules.start, target, target - rules.depth)
     # Ours may be beyond the node's head: then the newest that both have is looked at.
     newest = shared[-1]
-    if not view.asked(newest.number):
-        return Ask((newest.number,))
-    if not _same(view, newest):
-        return _ancestor(ours, shared, view, rules)
+    if view.head.number != newest.number + 1 or view.head.parent != newest.hash:
+        if not view.asked(newest.number):
+            return Ask((newest.number,))
+        if not _same(view, newest):
+            return _ancestor(ours, shared, view, rules)
     if target <= ours[-1].number:
         return Wait()
     return Advance(ours[-1].number + 1, target, target - rules.depth)

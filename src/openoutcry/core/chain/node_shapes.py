@@ -62,6 +62,11 @@ def block_by_number(number: int) -> tuple[str, list[Any]]:
     return "eth_getBlockByNumber", [hex(number), False]
 
 
+def block_by_hash(block: bytes) -> tuple[str, list[Any]]:
+    """Return the call for the block of a hash, without its transactions."""
+    return "eth_getBlockByHash", [hexes.show(block), False]
+
+
 LATEST: tuple[str, list[Any]] = ("eth_getBlockByNumber", ["latest", False])
 """The call for the head."""
 
