@@ -39,8 +39,7 @@ class Anvil:
         """Start it, with the state it was stopped with, and wait until it answers."""
         self._process = subprocess.Popen(
             [ANVIL, "--port", str(self.port), "--silent", "--state", str(self._state),
-             "--preserve-historical-states", "--no-mining", "--order", "fifo",
-             "--timestamp", "1700000000"],
+             "--no-mining", "--order", "fifo", "--timestamp", "1700000000"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         async with aiohttp.ClientSession() as session, asyncio.timeout(30):
@@ -56,7 +55,14 @@ class Anvil:
         """Ask it to end, which makes it write its state."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=60)
             self._process = None
 
 

@@ -38,7 +38,7 @@ async def anvil(tmp_path: Path) -> AsyncIterator[Anvil]:
     running = Anvil(tmp_path)
     await running.start()
     yield running
-    running.stop()
+    running.kill()
 
 
 @pytest.fixture

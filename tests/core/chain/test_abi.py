@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from eth_abi import abi as eth_abi
+from eth_abi.exceptions import DecodingError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,31 @@ def test_arguments_come_back_as_they_were(token: bytes, name: bytes, change: int
     data = eth_abi.encode(["bytes", "int256", "uint256[]", "bool"], [name, change, [1, 2], up])
     found = READER.read(log_of([EVENT.topic, bytes(12) + token], data))
     assert found == {"token": "0x" + token.hex(), "name": name, "change": change, "up": up}
+
+
+WORDS = [
+    "address", "bool", "uint8", "uint160", "uint256", "int8", "int24", "int256", "bytes1", "bytes32",
+]  # fmt: skip
+
+
+@given(
+    st.sampled_from(WORDS),
+    st.one_of(
+        st.binary(min_size=32, max_size=32),
+        st.integers(-130, 300).map(lambda one: (one % 2**256).to_bytes(32, "big")),
+        st.integers(0, 256).map(lambda bits: (2**bits - 1).to_bytes(32, "big")),
+        st.integers(0, 255).map(lambda bits: (-(2**bits) % 2**256).to_bytes(32, "big")),
+    ),
+)
+def test_words_are_read_as_the_library_reads_them(kind: str, word: bytes) -> None:
+    """The fast way and the general one agree on every value, and on what is refused."""
+    try:
+        (expected,) = eth_abi.decode([kind], word)
+    except DecodingError:
+        with pytest.raises(ValueError, match=f"more than {kind}"):
+            abi.read_word(kind, word)
+    else:
+        assert abi.read_word(kind, word) == expected
 
 
 def test_a_list_that_claims_to_be_endless_costs_nothing() -> None:
