@@ -150,6 +150,25 @@ async def test_the_type_of_an_error_says_whether_to_ask_again(
     assert KEY not in rpc.shown
 
 
+@pytest.mark.parametrize(
+    ("method", "code", "message", "kind"),
+    [
+        ("eth_getLogs", -32005, "limit exceeded", TooMuchAskedError),
+        ("eth_blockNumber", -32005, "limit exceeded", NodeBusyError),
+        ("eth_getBlockByNumber", -32002, "request timed out", NodeBusyError),
+        ("eth_call", -32602, "argument too large", NodeRefusedError),
+        ("eth_getLogs", -32603, "Internal error", NodeUnavailableError),
+        ("eth_call", -32603, "VM Exception: revert", NodeRefusedError),
+        ("eth_call", 3, "execution reverted", NodeRefusedError),
+    ],
+)
+def test_the_same_words_mean_different_things_to_different_calls(
+    method: str, code: int, message: str, kind: type[ChainError]
+) -> None:
+    """Only logs can be asked for in smaller portions; only a call can fail inside of a contract."""
+    assert type(jsonrpc.refusal({"code": code, "message": message}, method)) is kind
+
+
 async def test_one_refused_call_of_a_batch_is_told(serve: Serve) -> None:
     """With its code and data, as the node sent them; a batch that is refused as a whole, too."""
 

@@ -15,6 +15,7 @@ from openoutcry.errors import (
     NodeBusyError,
     NodeNonsenseError,
     NodeRefusedError,
+    NodeUnavailableError,
     TooMuchAskedError,
 )
 
@@ -22,6 +23,8 @@ Call = tuple[str, list[Any]]
 """A method and its parameters."""
 
 _BUSY_SECONDS: Final = 1.0
+_WRONG_PARAMS: Final = -32602
+_INTERNAL: Final = -32603
 _SHOWN: Final = 300
 _SHORTEST_SECRET: Final = 8
 
@@ -81,6 +84,10 @@ def refusal(error: object, method: str) -> ChainError:
             return NodeBusyError(text, _BUSY_SECONDS)
         case Objection.TOO_MUCH if method == "eth_getLogs":
             return TooMuchAskedError(text, number, detail, ranges.fitting(message, detail))
+        case Objection.TOO_MUCH if number != _WRONG_PARAMS:
+            return NodeBusyError(text, _BUSY_SECONDS)  # nothing else that we ask for is large
+        case _ if number == _INTERNAL and method != "eth_call":  # a revert, with some nodes
+            return NodeUnavailableError(text)
         case _:
             return NodeRefusedError(text, number, detail)
 
