@@ -18,8 +18,17 @@ from openoutcry.core.chain import hexes
 from openoutcry.errors import ChainError
 from ports import free_ports
 
-_INSTALLED = Path("/tmp/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")  # noqa: S108
-ANVIL = os.environ.get("OUTCRY_TEST_ANVIL") or shutil.which("anvil") or str(_INSTALLED)
+_PACKAGES = Path(__file__).parent / "chain" / "node_modules" / "@foundry-rs"
+
+
+def _find() -> str:
+    packaged = [str(one) for one in sorted(_PACKAGES.glob("anvil-*/bin/anvil"))]
+    named = os.environ.get("OUTCRY_TEST_ANVIL")
+    return next(iter([*([named] if named else []), *packaged]), shutil.which("anvil") or "")
+
+
+ANVIL = _find()
+"""The program: `OUTCRY_TEST_ANVIL`, else what npm has put into tests/chain, else the one on PATH."""
 
 SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 """An account that anvil has given ether, and signs for."""

@@ -22,11 +22,12 @@ from openoutcry.core.chain.builtin import BUILTIN
 from openoutcry.core.chain.follow import Rules
 from openoutcry.core.chain.launchpads import TRANSFER, Decoder, Followed
 from openoutcry.core.chain.ranges import Span
+from openoutcry.core.chain.steps import Progress, Step, Undo
 from openoutcry.errors import NodeNonsenseError, ReorgTooDeepError, TooMuchAskedError
-from openoutcry.services.chain_source import ChainSource, Step, Undo
+from openoutcry.services.chain_source import ChainSource
 from openoutcry.tokens import Block, Header, TokenCreated, TokenEvent, TokenTrade, TokenTransfer
 
-pytestmark = pytest.mark.skipif(not Path(ANVIL).is_file(), reason="anvil is not installed")
+pytestmark = pytest.mark.skipif(not Path(ANVIL).is_file(), reason="anvil is not here")
 
 TRADER = b"\x77" * 20
 OFTEN = RpcLimits(timeout=10.0, retries=0)
@@ -187,6 +188,16 @@ async def test_catching_up_gives_every_log_once(
     assert kinds.count(TokenTransfer) == 18
     assert source.progress.number == source.progress.target == canonical[-1].header.number
     assert not source.refused
+
+
+def test_the_time_left_follows_from_the_pace() -> None:
+    """Half of the way in 10 s leaves 10 s; before the first step nobody knows."""
+    progress = Progress(number=99, target=199, first=-1, began=50.0, span=500)
+    assert progress.eta(60.0) == 10.0
+    progress.number = -1
+    assert progress.eta(60.0) is None
+    progress.number = progress.target
+    assert progress.eta(60.0) == 0.0
 
 
 async def test_reorgs_of_any_depth_are_undone(

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
-from msgspec import Struct
 
 from openoutcry.adapters import tasks
 from openoutcry.core.backoff import Backoff
@@ -18,6 +17,7 @@ from openoutcry.core.chain.follow import Advance, Ask, Retreat, Rules, View, Wai
 from openoutcry.core.chain.jsonrpc import Call
 from openoutcry.core.chain.launchpads import Decoded, Decoder, Followed
 from openoutcry.core.chain.ranges import Span, chunks
+from openoutcry.core.chain.steps import Apply, Progress, Step, Undo
 from openoutcry.errors import (
     ChainError,
     NodeNonsenseError,
@@ -36,26 +36,6 @@ _LINKED: Final = Span(50, 50)
 _PLANS: Final = 20
 
 
-class Apply(Struct, frozen=True):
-    """Blocks that follow what was applied before, ascending.
-
-    Those that nothing can take back any more are left out where nothing happened in them; the last
-    of a step is always there.
-    """
-
-    blocks: tuple[Block, ...]
-
-
-class Undo(Struct, frozen=True):
-    """Every block above `to` is not part of the chain any more. `headers` are those, ascending."""
-
-    to: int
-    headers: tuple[Header, ...]
-
-
-Step = Apply | Undo
-
-
 class Node(Protocol):
     """What is asked about the chain."""
 
@@ -64,26 +44,6 @@ class Node(Protocol):
 
     async def ask(self, calls: Sequence[Call]) -> list[Any]:
         """Return the results of calls. Raises ChainError."""
-
-
-class Progress(Struct):
-    """How far it has come: the block applied last, the newest that may be, and where it began.
-
-    `began` is a monotonic time in seconds; `span` how many old blocks are asked for at once.
-    """
-
-    number: int
-    target: int
-    first: int
-    began: float
-    span: int
-
-    def eta(self, now: float) -> float | None:
-        """Return the seconds until the target is reached at the pace so far, None if unknown."""
-        done, left = self.number - self.first, self.target - self.number
-        if left <= 0:
-            return 0.0
-        return left * (now - self.began) / done if done > 0 else None
 
 
 class ChainSource:
