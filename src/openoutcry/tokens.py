@@ -165,3 +165,64 @@ class Holder(Struct, frozen=True):
     balance: int
     first_bought_at: int | None
     last_active_at: int
+
+
+class CountedTrade(Struct, frozen=True):
+    """A trade, with the number, hash and time of the block that it is in."""
+
+    block_number: int
+    block_hash: bytes
+    time: int
+    trade: TokenTrade
+
+
+class TokenCandle(Struct, frozen=True):
+    """What a token's trades in one bucket did to its price (scaled by PRICE_UNIT).
+
+    `volume` is in the token's smallest unit, the quote volumes in wei; `buys` counts purchases.
+    """
+
+    bucket: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    quote_volume: int
+    trades: int
+    buys: int
+    buy_quote_volume: int
+
+
+class VolumeBucket(Struct, frozen=True):
+    """What was traded in one bucket of time: `volume` and `buy_volume` in wei."""
+
+    bucket: int
+    volume: int
+    trades: int
+    buys: int
+    buy_volume: int
+
+
+class SizeClass(Struct, frozen=True):
+    """Trades of at least 10**`exponent` wei and less than ten times that; exponent -1: of nothing."""
+
+    exponent: int
+    volume: int
+    trades: int
+    buys: int
+    buy_volume: int
+
+
+class Ranked(Struct, frozen=True):
+    """A token with its exact volumes, as it stands in a list."""
+
+    token: Token
+    volumes: Volumes
+
+
+class ChainHead(Struct, frozen=True):
+    """The newest block that the store has been brought to."""
+
+    number: int
+    hash: bytes
