@@ -13,7 +13,7 @@ from openoutcry.tokens import SizeClass, TokenCandle, VolumeBucket
 TOKEN_INTERVALS: Final[dict[str, Interval]] = {
     name: interval for name, interval in INTERVALS.items() if interval.length >= MINUTE
 }
-"""The intervals that tokens have candles of, by name, shortest first: blocks come too seldom for less."""
+"""The intervals that tokens have candles of, shortest first: blocks come too seldom for less."""
 
 _EPOCH: Final = "timestamptz '1970-01-01 00:00:00+00'"
 _MONDAY: Final = "timestamptz '1970-01-05 00:00:00+00'"
@@ -62,6 +62,7 @@ async def read_candles(
     interval: Interval,
     start: int,
     end: int,
+    *,
     limit: int = 1000,
 ) -> list[TokenCandle]:
     """Return the first `limit` candles of a token that start in start..end (µs, both inclusive).
@@ -91,7 +92,7 @@ async def read_token_hours(
     connection: Connection, address: bytes, start: int, end: int, limit: int = 1000
 ) -> list[VolumeBucket]:
     """Return what a token was traded for by hour, as `read_hours` does for all."""
-    candles = await read_candles(connection, address, INTERVALS["1h"], start, end, limit)
+    candles = await read_candles(connection, address, INTERVALS["1h"], start, end, limit=limit)
     return [
         VolumeBucket(c.bucket, c.quote_volume, c.trades, c.buys, c.buy_quote_volume)
         for c in candles

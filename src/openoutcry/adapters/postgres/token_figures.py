@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from openoutcry.adapters.postgres.pool import Connection
@@ -11,7 +12,10 @@ from openoutcry.core.intervals import INTERVALS, Interval
 BASES: Final[tuple[Interval, ...]] = tuple(INTERVALS[name] for name in ("1m", "1h", "1d"))
 """The intervals of which tokens have stored candles, each dividing the next."""
 
-COUNTS: Final = "NOT EXISTS (SELECT FROM chain_blocks orphan WHERE orphan.id = {0}.block_id AND NOT orphan.applied)"
+COUNTS: Final = (
+    "NOT EXISTS (SELECT FROM chain_blocks orphan"
+    " WHERE orphan.id = {0}.block_id AND NOT orphan.applied)"
+)
 """Whether a row of the log counts: its block has not been undone."""
 
 # $1: 1 for rows that begin to count, -1 for rows that cease to.
@@ -145,11 +149,7 @@ USING (SELECT DISTINCT token_id, date_bin('{length} microseconds', block_time, '
 WHERE c.token_id = lost.token_id AND c.bucket = lost.bucket
 """
 
-_AGAIN: Final = f"""
-INSERT INTO token_candles_1m ({_CANDLE})
-{
-    FOLD.format(
-        trades=f'''(
+_LEFT: Final = f"""(
     SELECT t.* FROM (
         SELECT DISTINCT token_id, date_bin('1 minute', block_time, 'epoch') AS lost FROM changed_trades
     ) AS buckets CROSS JOIN LATERAL (
@@ -157,9 +157,13 @@ INSERT INTO token_candles_1m ({_CANDLE})
         WHERE t.token_id = buckets.token_id AND t.block_time >= buckets.lost
           AND t.block_time < buckets.lost + interval '1 minute' AND {COUNTS.format("t")}
     ) AS t
-) AS trades'''
-    )
-}
+) AS trades"""
+
+_AGAIN: Final = f"INSERT INTO token_candles_1m ({_CANDLE}) {FOLD.format(trades=_LEFT)}"
+
+_INSIDE: Final = """token_candles_{shorter} shorter
+    WHERE shorter.token_id = buckets.token_id AND shorter.bucket >= buckets.lost
+      AND shorter.bucket < buckets.lost + interval '{length} microseconds'
 """
 
 _ROLL_AGAIN: Final = f"""
@@ -167,16 +171,7 @@ INSERT INTO token_candles_{{base}} ({_CANDLE})
 SELECT rolled.* FROM (
     SELECT DISTINCT token_id, date_bin('{{length}} microseconds', block_time, 'epoch') AS lost
     FROM changed_trades
-) AS buckets CROSS JOIN LATERAL (
-    {
-    ROLL.format(
-        length="{length}",
-        rows='''token_candles_{shorter} shorter
-    WHERE shorter.token_id = buckets.token_id AND shorter.bucket >= buckets.lost
-      AND shorter.bucket < buckets.lost + interval '{length} microseconds\'''',
-    )
-}
-) AS rolled
+) AS buckets CROSS JOIN LATERAL ({ROLL.format(length="{length}", rows=_INSIDE)}) AS rolled
 """
 
 _HOURS: Final = """
@@ -222,7 +217,7 @@ async def take_back(connection: Connection, tokens: Sequence[int]) -> None:
     for base in BASES:
         await connection.execute(_DROP.format(base=base.name, length=base.length))
     await connection.execute(_AGAIN)
-    for shorter, base in zip(BASES, BASES[1:], strict=False):
+    for shorter, base in pairwise(BASES):
         await connection.execute(
             _ROLL_AGAIN.format(base=base.name, length=base.length, shorter=shorter.name)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 from openoutcry.adapters.postgres import token_figures, token_holders
@@ -89,7 +90,7 @@ async def rebuild(connection: Connection, progress: Progress = lambda *_: None) 
             await connection.execute(token_figures.LAST_PRICES, some, timeout=None)
             await connection.execute(token_figures.BIRTHS, some, timeout=None)
             await connection.execute(_MINUTES, first, last, timeout=None)
-            for shorter, base in zip(BASES, BASES[1:], strict=False):
+            for shorter, base in pairwise(BASES):
                 await _roll(connection, shorter, base, first, last)
             progress(start + len(some), len(ids))
         await connection.execute(_HOURS, timeout=None)

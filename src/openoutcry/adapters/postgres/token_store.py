@@ -7,7 +7,7 @@ with everything that they add up to, or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from msgspec import Struct

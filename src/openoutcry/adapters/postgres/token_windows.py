@@ -7,7 +7,7 @@ from typing import Final
 from openoutcry.adapters.postgres.pool import Connection
 from openoutcry.adapters.postgres.token_figures import COUNTS
 from openoutcry.adapters.postgres.token_store import LOCK
-from openoutcry.tokens import LENGTHS, Window
+from openoutcry.tokens import LENGTHS
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1, 0)"
 _THROUGH: Final = "SELECT name, through FROM token_windows"

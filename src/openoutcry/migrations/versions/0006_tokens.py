@@ -1,7 +1,7 @@
 """Tokens of a chain: blocks, the log of what happened in them, and what it adds up to.
 
-The log is `token_trades`, `token_transfers`, `token_creations` and `token_graduations`: rows are added
-and never changed or removed. Whether a row counts is said by its block alone (`chain_blocks.applied`),
+The log is `token_trades`, `token_transfers`, `token_creations`, `token_graduations`: rows are added and
+never changed or removed. Whether a row counts is said by its block alone (`chain_blocks.applied`),
 so a reorganisation of any size marks a few rows, and a block that comes back marks them again.
 Everything else is derived and can be made anew from the log (`adapters.postgres.token_rebuild`).
 
@@ -9,15 +9,15 @@ Choices that are not obvious:
 
 - `position` is block number * 2**20 + log index: the order of the chain in one column, which opens and
   closes candles and turns pages. Block times may repeat, and ids of blocks follow arrival.
-- What moves with each trade is one narrow row in `token_figures` (price, supply, holders, volumes), apart
-  from `tokens`, which hardly ever changes: ten thousand of the former are 2 MB, and have no index that
-  an update would have to renew, so that updates stay in their pages (HOT).
+- What moves with each trade is one narrow row in `token_figures` (price, supply, holders, volumes),
+  apart from `tokens`, which hardly ever changes: ten thousand of the former are 2 MB, and have no index
+  that an update would have to renew, so that updates stay in their pages (HOT).
 - There is no table of orphans beside `applied`: the index `chain_blocks_orphans` is that table.
-- Balances may be below zero where the log does not begin with the token (a pool's token, or a part of a
-  block that came before the block before it): such rows are kept, or sums would go wrong, and are
+- Balances may be below zero where the log does not begin with the token (a pool's token, or a part of
+  a block that came before the block before it): such rows are kept, or sums would go wrong, and are
   nobody's holding. `balance > 0` is what counts.
-- Both big tables are hypertables where TimescaleDB is present, as the tape's are; not compressed, because
-  a row that is repeated has to be found by its key.
+- Both big tables are hypertables where TimescaleDB is present, as the tape's are; not compressed,
+  because a row that is repeated has to be found by its key.
 """
 
 from __future__ import annotations
