@@ -11,6 +11,7 @@ import msgspec
 
 from openoutcry.adapters.postgres import token_charts, token_reader
 from openoutcry.adapters.postgres.token_charts import TOKEN_INTERVALS
+from openoutcry.adapters.postgres.token_figures import BASES
 from openoutcry.core.tokens import naive
 from openoutcry.tokens import (
     NOBODY,
@@ -118,8 +119,13 @@ async def dump(db: asyncpg.Connection) -> dict[str, list[str]]:
     }
 
 
-async def published(db: asyncpg.Connection, tokens: Sequence[bytes], now: int) -> dict[str, Any]:
-    """Return everything that the store says of tokens at `now`, by what it is."""
+async def published(
+    db: asyncpg.Connection, tokens: Sequence[bytes], now: int, every: bool = True
+) -> dict[str, Any]:
+    """Return everything that the store says of tokens at `now`, by what it is.
+
+    Candles of all intervals, or else of the stored ones.
+    """
     end = START + 10**14
     figures: dict[str, Any] = {"platform": await token_reader.read_platform(db, now)}
     figures["hours"] = await token_charts.read_hours(db, 0, end)
@@ -136,7 +142,7 @@ async def published(db: asyncpg.Connection, tokens: Sequence[bytes], now: int) -
         figures[f"{name} holders"] = await token_reader.read_holders(db, token)
         figures[f"{name} trades"] = await token_reader.read_trades(db, token, 1000)
         figures[f"{name} sizes"] = await token_charts.read_sizes(db, token, now - 10**11)
-        for interval in TOKEN_INTERVALS.values():
+        for interval in TOKEN_INTERVALS.values() if every else BASES:
             figures[f"{name} {interval.name}"] = await token_charts.read_candles(
                 db, token, interval, 0, end
             )
@@ -149,7 +155,11 @@ async def ranks(db: asyncpg.Connection) -> dict[bytes, int]:
 
 
 def expected(
-    blocks: Sequence[Block], tokens: Sequence[bytes], now: int, known: dict[bytes, int]
+    blocks: Sequence[Block],
+    tokens: Sequence[bytes],
+    now: int,
+    known: dict[bytes, int],
+    every: bool = True,
 ) -> dict[str, Any]:
     """Return what `published` has to be when these blocks, ascending, are what counts."""
     there = naive.addresses(blocks)
@@ -170,7 +180,7 @@ def expected(
         figures[f"{name} holders"] = naive.holders(blocks, token)
         figures[f"{name} trades"] = naive.trades(blocks, token)[::-1]
         figures[f"{name} sizes"] = naive.sizes(blocks, token, now - 10**11)
-        for interval in TOKEN_INTERVALS.values():
+        for interval in TOKEN_INTERVALS.values() if every else BASES:
             figures[f"{name} {interval.name}"] = naive.candles(blocks, token, interval)
     return figures
 

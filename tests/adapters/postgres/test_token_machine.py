@@ -43,7 +43,7 @@ from tokenkit import (
     transfer,
 )
 
-PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
+PHASES = [Phase.generate]
 EXAMPLES = int(os.environ.get("OUTCRY_TEST_TOKEN_EXAMPLES", "25"))
 TOKENS = [address(100 + n) for n in range(3)]
 STEPS = (0, SECOND, 12 * SECOND, 50 * SECOND, 47 * MINUTE, 11 * HOUR, DAY, 3 * DAY)
@@ -89,9 +89,11 @@ class TokenMachine(RuleBasedStateMachine):
         self.parts: dict[int, Block] = {}
         self.whole: dict[bytes, Block] = {}
         self.undone: list[Block] = []
+        self.unlisted: set[bytes] = set()
         self.times = [START]
         self.now = START + HOUR
         self.forks = 0
+        self.compared = 0
 
     @initialize(seed=st.integers(0, 10**6))
     def begin(self, seed: int) -> None:
@@ -103,7 +105,7 @@ class TokenMachine(RuleBasedStateMachine):
     @rule(drawn=st.lists(events, min_size=1, max_size=3), skip=st.booleans())
     def extend(self, drawn: list[Any], skip: bool) -> None:
         """Apply the next blocks; catching up does not list those without events."""
-        self._apply([self._made(len(self.chain) + at, some) for at, some in enumerate(drawn)], skip)
+        self._apply(self._row(drawn), skip)
 
     @precondition(lambda self: self.parts)
     @rule()
@@ -140,7 +142,7 @@ class TokenMachine(RuleBasedStateMachine):
         self.undone = gone
         hashes = [each.header.hash for each in gone] + [bytes(32)] * named
         stored = self._run(undo(self.db, hashes))
-        assert set(stored.undone) == {each.header.hash for each in gone}
+        assert set(stored.undone) == {each.header.hash for each in gone} - self.unlisted
         self._compare()
 
     @precondition(lambda self: self.undone and self.undone[0].header.number <= len(self.chain))
@@ -157,14 +159,17 @@ class TokenMachine(RuleBasedStateMachine):
     def replace(self, depth: int, drawn: list[Any]) -> None:
         """Apply other blocks in the place of the newest ones, without an undo."""
         depth = min(depth, len(self.chain))
+        if self.chain[-depth].header.hash in self.unlisted:
+            return
         self.undone = self.chain[-depth:]
         del self.chain[-depth:]
-        self._apply([self._made(len(self.chain) + at, some) for at, some in enumerate(drawn)])
+        self._apply(self._row(drawn))
 
     @precondition(lambda self: self.chain)
     @rule(count=st.integers(1, 5))
     def repeat(self, count: int) -> None:
         """Apply the newest blocks once more: nothing is counted twice."""
+        self.unlisted -= {b.header.hash for b in self.chain[-count:]}
         stored = self._run(apply(self.db, self.chain[-count:]))
         assert (stored.trades, stored.undone) == ((), ())
         self._compare()
@@ -199,9 +204,19 @@ class TokenMachine(RuleBasedStateMachine):
         """Give the connection back."""
         self._run(self.db.close(timeout=5))
 
-    def _made(self, number: int, drawn: list[Any]) -> Block:
+    def _row(self, drawn: list[Any]) -> list[Block]:
+        """Return blocks upon the chain, each upon the one before."""
+        made: list[Block] = []
+        for some in drawn:
+            last = made[-1].header.hash if made else None
+            made.append(self._made(len(self.chain) + len(made), some, last))
+        return made
+
+    def _made(self, number: int, drawn: list[Any], parent: bytes | None = None) -> Block:
         self.forks += 1
-        parent = self.chain[number - 1].header.hash if 0 < number <= len(self.chain) else bytes(32)
+        if parent is None:
+            known = 0 < number <= len(self.chain)
+            parent = self.chain[number - 1].header.hash if known else bytes(32)
         gap = self.times[number + 1] - self.times[number]
         time = self.times[number] + self.forks % 3 * gap // 3
         made = block(number, *map(_event, range(len(drawn)), drawn), fork=self.forks, time=time)
@@ -216,6 +231,8 @@ class TokenMachine(RuleBasedStateMachine):
         first = blocks[0].header.number
         before = {id(e) for b in self._counted() if b.header.number >= first for e in b.events}
         listed = [b for b in blocks[:-1] if b.events or not skip] + blocks[-1:]
+        self.unlisted |= {b.header.hash for b in blocks} - {b.header.hash for b in listed}
+        self.unlisted -= {b.header.hash for b in listed}
         stored = self._run(apply(self.db, listed))
         self.chain += blocks
         for number in [number for number in self.parts if number < len(self.chain)]:
@@ -242,9 +259,11 @@ class TokenMachine(RuleBasedStateMachine):
         return self.chain + [self.parts[number] for number in sorted(self.parts)]
 
     def _compare(self) -> None:
+        self.compared += 1
+        every = self.compared % 8 == 0
         known = self._run(ranks(self.db))
-        right = expected(self._counted(), TOKENS, self.now, known)
-        told = self._run(published(self.db, TOKENS, self.now))
+        right = expected(self._counted(), TOKENS, self.now, known, every)
+        told = self._run(published(self.db, TOKENS, self.now, every))
         for what, figure in right.items():
             assert told[what] == figure, what
 

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from openoutcry.adapters.postgres.pool import Connection
 from openoutcry.core.tokens.order import position
+from openoutcry.core.tokens.words import printable
 from openoutcry.tokens import (
     DAY,
     Block,
@@ -172,10 +173,10 @@ async def insert(
         await connection.execute(
             _CREATIONS,
             *([row[at] for row in creations] for at in (4, 2, 3, 1)),
-            [_printable(row[0].launchpad) for row in creations],
+            [printable(row[0].launchpad) for row in creations],
             [row[0].creator for row in creations],
-            [_printable(row[0].name) for row in creations],
-            [_printable(row[0].symbol) for row in creations],
+            [printable(row[0].name) for row in creations],
+            [printable(row[0].symbol) for row in creations],
             [row[0].decimals for row in creations],
             [str(row[0].target) for row in creations],
             [row[0].tx_hash for row in creations],
@@ -219,8 +220,3 @@ def _only(rows: Sequence[_Row], kind: type[E]) -> list[tuple[E, int, int, int, i
 
 def _text(amount: int | None) -> str | None:
     return None if amount is None else str(amount)
-
-
-def _printable(words: str) -> str:
-    """Return text without what PostgreSQL cannot hold: a token's maker may write anything."""
-    return words.replace("\0", "").encode(errors="replace").decode()

@@ -80,6 +80,11 @@ SELECT id, number, hash, parent, time, whole, filled FROM chain_blocks
 WHERE applied AND hash = ANY ($1::bytea[])
 """
 
+_BELOW: Final = """
+SELECT number, hash FROM chain_blocks WHERE applied AND whole AND number < $1
+ORDER BY number DESC LIMIT 1
+"""
+
 _LATER: Final = """
 SELECT id, time FROM chain_blocks WHERE applied AND filled AND number >= $1
 """
@@ -136,7 +141,8 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
     The blocks are whole, and the last becomes the head. Those between that are not listed, back to
     the head before, are blocks without events (so catching up lists only those that have some, and
     the last of a range). What was stored of these numbers with other hashes is undone, and whatever
-    the indexer stored upon it. With `part`, they hold some of their blocks' events only, and the head
+    the indexer stored upon it; but a block below the head that only takes the place of one that was
+    not listed needs an `undo` first, for nothing tells it from a repetition. With `part`, they hold some of their blocks' events only, and the head
     stays: a part counts at once, unless the whole of another block of that number does. Each event
     counts once, however often it comes. Joins the caller's transaction, if there is one.
     """
@@ -156,7 +162,7 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
         trades, touched = await _add(connection, blocks, whole=not part)
         last = blocks[-1].header if blocks else None
         above = any(rival["whole"] for rival in rivals)
-        if last and not part and (head is None or above or last.number > head.number):
+        if last and not part and (head is None or above or last.number >= head.number):
             await _move_head(connection, head, last)
             head = ChainHead(last.number, last.hash)
         return Stored(
@@ -171,8 +177,9 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
 async def undo(connection: Connection, block_hashes: Iterable[bytes]) -> Stored:
     """Take blocks back, with all that they had added; those that are not applied are left alone.
 
-    The head goes back to the parent of the lowest, if it was one of them. Blocks upon those that are
-    named are not found by themselves: name all of them. Joins the caller's transaction.
+    The head goes back to the newest stored block below the lowest, if it was one of them; blocks that
+    catching up had not listed are to be listed, or passed over, again. Blocks upon those that are named
+    are not found by themselves: name all of them. Joins the caller's transaction.
     """
     async with connection.transaction():
         await connection.execute(_LOCK, LOCK)
@@ -183,7 +190,8 @@ async def undo(connection: Connection, block_hashes: Iterable[bytes]) -> Stored:
         whole = [row for row in rows if row["whole"]]
         if head and any(row["hash"] == head.hash for row in whole):
             lowest = min(whole, key=lambda row: row["number"])
-            head = ChainHead(lowest["number"] - 1, lowest["parent"])
+            below = await connection.fetchrow(_BELOW, lowest["number"])
+            head = ChainHead(*(below or (lowest["number"] - 1, lowest["parent"])))
             await connection.execute(_SET_HEAD, head.number, head.hash)
         return Stored(
             head,

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from openoutcry.core.intervals import HOUR, Interval
+from openoutcry.core.tokens.words import printable
 from openoutcry.tokens import (
     DAY,
     NOBODY,
@@ -83,10 +84,10 @@ def token_of(blocks: Sequence[Block], token: bytes) -> Token:
     return Token(
         id=0,
         address=token,
-        launchpad=birth.launchpad if birth else "",
+        launchpad=printable(birth.launchpad) if birth else "",
         creator=birth.creator if birth else NOBODY,
-        name=birth.name if birth else "",
-        symbol=birth.symbol if birth else "",
+        name=printable(birth.name) if birth else "",
+        symbol=printable(birth.symbol) if birth else "",
         decimals=birth.decimals if birth else 18,
         target=birth.target if birth else 0,
         created_at=header.time if header else None,
