@@ -101,7 +101,7 @@ class Stored(Struct, frozen=True):
 
     `trades` began to count with it, in the order of the chain; `tokens` are the addresses of those
     whose figures may have changed; `undone` are hashes of blocks that ceased to count; `refused` are
-    those of parts that were not stored, because the indexer has brought another block of that number.
+    those of parts that were not stored, because the indexer has come by their numbers without them.
     """
 
     head: ChainHead | None
@@ -142,9 +142,10 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
     the head before, are blocks without events (so catching up lists only those that have some, and
     the last of a range). What was stored of these numbers with other hashes is undone, and whatever
     the indexer stored upon it; but a block below the head that only takes the place of one that was
-    not listed needs an `undo` first, for nothing tells it from a repetition. With `part`, they hold some of their blocks' events only, and the head
-    stays: a part counts at once, unless the whole of another block of that number does. Each event
-    counts once, however often it comes. Joins the caller's transaction, if there is one.
+    not listed needs an `undo` first, for nothing tells it from a repetition. With `part`, they hold
+    some of their blocks' events only, and the head stays: a part counts at once, except where the
+    indexer has come by and found another block, or none with events. Each event counts once, however
+    often it comes. Joins the caller's transaction, if there is one.
     """
     async with connection.transaction():
         await connection.execute(_LOCK, LOCK)
@@ -154,7 +155,7 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
         await connection.execute(token_rows.SCRATCH)
         refused: tuple[bytes, ...] = ()
         if part:
-            rivals, refused = await _rivals_of_parts(connection, blocks)
+            rivals, refused = await _rivals_of_parts(connection, blocks, head)
             blocks = [block for block in blocks if block.header.hash not in refused]
         else:
             rivals = await _rivals(connection, blocks, head)
@@ -214,15 +215,21 @@ async def _rivals(
 
 
 async def _rivals_of_parts(
-    connection: Connection, blocks: Sequence[Block]
+    connection: Connection, blocks: Sequence[Block], head: ChainHead | None
 ) -> tuple[list[asyncpg.Record], tuple[bytes, ...]]:
     """Return parts that give way, and the hashes of new ones that have to."""
     numbers = [block.header.number for block in blocks]
-    rivals = await connection.fetch(
-        _RIVALS_OF_PARTS, numbers, [block.header.hash for block in blocks]
-    )
+    hashes = [block.header.hash for block in blocks]
+    rivals = await connection.fetch(_RIVALS_OF_PARTS, numbers, hashes)
     taken = {rival["number"] for rival in rivals if rival["whole"]}
-    refused = tuple(block.header.hash for block in blocks if block.header.number in taken)
+    stored = {row["hash"] for row in await connection.fetch(_OF_HASHES, hashes)}
+    passed = head.number if head else -1
+    refused = tuple(
+        block.header.hash
+        for block in blocks
+        if block.header.number in taken
+        or (block.header.number <= passed and block.header.hash not in stored)
+    )
     return [rival for rival in rivals if rival["number"] not in taken], refused
 
 

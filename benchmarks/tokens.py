@@ -1,0 +1,315 @@
+"""Time the top 50 of 10,000 tokens by 24 h volume, exact and live, while trades come in.
+
+    python benchmarks/tokens.py                                     # 2 M trades
+    python benchmarks/tokens.py --trades 50000000 --directory /var/tmp/outcry-tokens
+
+A process writes `--rate` trades a second through `apply`, in four blocks, and moves the windows on; this
+one asks. As many trades leave the windows as come in: at both their edges the history is as dense. Each
+answer is of its moment; some are compared with the naive sum in the same snapshot. Without --directory
+the database is in a temporary folder; with it, what was filled is used again (10 GB for 50 M trades).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import multiprocessing.synchronize
+import os
+import random
+import time
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+
+from openoutcry import engines
+from openoutcry.adapters.postgres import token_reader, token_rows, token_store
+from openoutcry.adapters.postgres.migrate import upgrade
+from openoutcry.adapters.postgres.pool import dial
+from openoutcry.adapters.postgres.token_rebuild import rebuild
+from openoutcry.adapters.postgres.token_windows import expire
+from openoutcry.tokens import (
+    DAY,
+    NOBODY,
+    PRICE_UNIT,
+    WEI,
+    Block,
+    Header,
+    TokenEvent,
+    TokenTrade,
+    TokenTransfer,
+    TradeSide,
+    Window,
+)
+from scratch import scratch_engines
+
+SECOND = 1_000_000
+DAYS = 8
+BLOCKS = DAYS * 86_400
+END = 1_780_000_000_000_000 // DAY * DAY
+"""When the history ends and the live trades begin, µs."""
+START = END - DAYS * DAY
+BLOCKS_A_SECOND = 4
+EXPIRE_SECONDS = 0.25
+AT_ONCE = 7_200
+"""Blocks that are filled in one statement."""
+
+FILL_BLOCKS = """
+INSERT INTO chain_blocks (number, hash, parent, time, applied, whole, filled)
+SELECT n, sha256(n::text::bytea), sha256((n - 1)::text::bytea),
+    $1::timestamptz + n * interval '1 second', true, true, true
+FROM generate_series($2::int, $3::int) AS n ORDER BY n
+"""
+
+# Popularity is skewed: one token of a hundred has a fifth of the trades. The last $6 blocks before each
+# of the times in $5 hold as many trades a second as are going to come in.
+FILL_TRADES = """
+INSERT INTO token_trades
+SELECT b.time, (b.number << 20) | g, b.id, 1 + floor($4 * power(random(), 3))::int,
+    CASE WHEN random() < 0.55 THEN 1 ELSE -1 END,
+    substring(sha256(floor(random() * 50000)::text::bytea) FOR 20),
+    floor(random() * 1e18)::numeric, floor(random() * 1e24)::numeric,
+    floor(1e28 * (1 + random()))::numeric, NULL, NULL,
+    b.hash
+FROM (
+    SELECT *, CASE WHEN time > $5::timestamptz AND time <= $5::timestamptz + interval '2 minutes'
+          OR time > $6::timestamptz AND time <= $6::timestamptz + interval '2 minutes'
+        THEN $7::int ELSE floor($3::float8 + random())::int END AS trades
+    FROM chain_blocks WHERE number BETWEEN $1::int AND $2::int
+) AS b CROSS JOIN LATERAL generate_series(1, b.trades) AS g
+"""
+
+NAIVE = """
+SELECT t.address, sum(eth) AS volume FROM token_trades x JOIN tokens t ON t.id = x.token_id
+WHERE block_time > $1 GROUP BY t.id ORDER BY volume DESC, t.id LIMIT $2
+"""
+
+
+class Written(Struct, frozen=True):
+    """Seconds that each block's commit took, and seconds from when it was due to that."""
+
+    took: list[float]
+    late: list[float]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--trades", type=int, default=2_000_000)
+    parser.add_argument("--tokens", type=int, default=10_000)
+    parser.add_argument("--rate", type=int, default=2_000, help="trades a second that come in")
+    parser.add_argument("--seconds", type=float, default=20.0, help="at most 120")
+    parser.add_argument("--every", type=float, default=0.02, help="seconds between questions")
+    parser.add_argument("--directory", type=Path, help="keep the database here")
+    return parser.parse_args()
+
+
+def token_address(number: int) -> bytes:
+    """Return the address of token 1, 2, 3…."""
+    return number.to_bytes(20, "big")
+
+
+async def fill(url: str, trades: int, tokens: int, rate: int) -> None:
+    """Fill an empty store set-based, and make what is derived of it."""
+    connection = await dial(url, application_name="bench")
+    addresses = [token_address(number) for number in range(1, tokens + 1)]
+    await token_rows.number_tokens(connection, addresses)
+    await token_rows.make_room(connection, range(START, END + DAY, DAY))
+    share = max(0.0, (trades - 240 * rate) / BLOCKS)
+    for first in range(1, BLOCKS + 1, AT_ONCE):
+        last = min(first + AT_ONCE - 1, BLOCKS)
+        await connection.execute(FILL_BLOCKS, START, first, last, timeout=None)
+        edges = (END - DAY, END - 7 * DAY)
+        await connection.execute(
+            FILL_TRADES, first, last, share, float(tokens), *edges, rate, timeout=None
+        )
+        print(f"\rfilled {100 * last // BLOCKS} %", end="", flush=True)
+    await connection.execute(
+        "UPDATE chain_head SET (number, hash) = (SELECT number, hash FROM chain_blocks"
+        " ORDER BY number DESC LIMIT 1)"
+    )
+    await connection.execute("VACUUM ANALYZE", timeout=None)
+    began = time.monotonic()
+    await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
+    await rebuild(connection, lambda done, of: print(f"\rrebuilt {done} of {of} tokens", end=""))
+    print(f" in {time.monotonic() - began:.0f} s")
+    await connection.execute("VACUUM ANALYZE", timeout=None)
+    await connection.execute("CHECKPOINT", timeout=None)
+    await connection.close()
+
+
+def write(
+    url: str,
+    tokens: int,
+    rate: int,
+    seconds: float,
+    began: float,
+    done: Queue[Written],
+) -> None:
+    """Write trades until the time is over; a process of its own."""
+    asyncio.run(_write(url, tokens, rate, seconds, began, done))
+
+
+async def _write(
+    url: str,
+    tokens: int,
+    rate: int,
+    seconds: float,
+    began: float,
+    done: Queue[Written],
+) -> None:
+    connection = await dial(url, application_name="bench-writer")
+    rng = random.Random(1)
+    head = await token_store.read_head(connection)
+    assert head is not None
+    written = Written([], [])
+    expired, number, parent = 0.0, head.number, head.hash
+    for at in range(int(seconds * BLOCKS_A_SECOND)):
+        due = began + (at + 1) / BLOCKS_A_SECOND
+        events = _events(rng, tokens, rate // BLOCKS_A_SECOND)
+        moment = END + round((due - began) * SECOND)
+        made = Header(number + 1, rng.randbytes(32), parent, moment)
+        number, parent = made.number, made.hash
+        await asyncio.sleep(max(0.0, due - time.time()))
+        start = time.time()
+        await token_store.apply(connection, [Block(made, events)])
+        written.took.append(time.time() - start)
+        written.late.append(time.time() - due)
+        if time.time() - expired >= EXPIRE_SECONDS * 0.9:
+            expired = time.time()
+            await expire(connection, END + round((expired - began) * SECOND))
+    await connection.close()
+    done.put(written)
+
+
+def _events(rng: random.Random, tokens: int, count: int) -> tuple[TokenEvent, ...]:
+    """Return trades, each with the minting or burning that goes with it."""
+    made: list[TokenEvent] = []
+    for at in range(count):
+        token = token_address(1 + int(tokens * rng.random() ** 3))
+        trader = rng.randrange(1, 50_000).to_bytes(20, "little")
+        side = TradeSide.BUY if rng.random() < 0.55 else TradeSide.SELL
+        amount, eth = rng.randrange(10**24), rng.randrange(10**18)
+        price = eth * PRICE_UNIT // WEI * WEI // max(1, amount)
+        tx = rng.randbytes(32)
+        made.append(TokenTrade(2 * at, tx, token, trader, side, eth, amount, price))
+        ends = (NOBODY, trader) if side > 0 else (trader, NOBODY)
+        made.append(TokenTransfer(2 * at + 1, tx, token, *ends, amount))
+    return tuple(made)
+
+
+async def ask(url: str, seconds: float, every: float, began: float) -> list[float]:
+    """Ask for the top until the time is over; return the seconds of each answer."""
+    connection = await dial(url, application_name="bench-reader")
+    took: list[float] = []
+    while (now := time.time()) < began + seconds:
+        start = time.perf_counter()
+        ranked = await token_reader.read_top(
+            connection, Window.DAY, END + round((now - began) * SECOND)
+        )
+        if now > began + 1:
+            took.append(time.perf_counter() - start)
+        assert len(ranked) == 50
+        await asyncio.sleep(every)
+    await connection.close()
+    return took
+
+
+async def naive(url: str, began: float, times: int, pause: float) -> list[float]:
+    """Ask the obvious way, and compare the answer with ours in the same snapshot."""
+    connection = await dial(url, application_name="bench-naive")
+    took = []
+    for _ in range(times):
+        await asyncio.sleep(pause)
+        now = END + round((time.time() - began) * SECOND)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            start = time.perf_counter()
+            rows = await connection.fetch(NAIVE, now - DAY, 50, timeout=None)
+            took.append(time.perf_counter() - start)
+            ours = await token_reader.read_top(connection, Window.DAY, now)
+        told = [(each.token.address, each.volumes.day) for each in ours]
+        assert told == [(row[0], int(row[1])) for row in rows], "the answers differ"
+    await connection.close()
+    return took
+
+
+def line(name: str, seconds: list[float]) -> str:
+    """Return the median, the 99th percentile and the worst, in ms."""
+    ordered = [1000 * second for second in sorted(seconds)]
+    p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
+    return (
+        f"{name:34} p50 {ordered[len(ordered) // 2]:9.2f}  p99 {p99:9.2f}"
+        f"  max {ordered[-1]:9.2f} ms  ({len(ordered)})"
+    )
+
+
+async def measure(url: str, asked: argparse.Namespace) -> None:
+    """Write and ask at once, then ask the obvious way while nothing else happens, and print."""
+    connection = await dial(url, application_name="bench")
+    head = await token_store.read_head(connection)
+    assert head is not None
+    if head.number > BLOCKS:
+        # A run before: its blocks go, and the windows back to where the history ends.
+        rows = await connection.fetch("SELECT hash FROM chain_blocks WHERE number > $1", BLOCKS)
+        await token_store.undo(connection, [row[0] for row in rows])
+        await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
+        await rebuild(connection)
+        await connection.execute("VACUUM ANALYZE", timeout=None)
+    began = time.time() + 2
+    context = multiprocessing.get_context("spawn")
+    done: Queue[Written] = context.Queue()
+    writer = context.Process(
+        target=write, args=(url, asked.tokens, asked.rate, asked.seconds, began, done)
+    )
+    load = os.getloadavg()[0]
+    writer.start()
+    await asyncio.sleep(began - time.time())
+    took = await ask(url, asked.seconds, asked.every, began)
+    written = await asyncio.to_thread(done.get, timeout=60)
+    writer.join()
+    counted = await connection.fetchval("SELECT sum(trades) FROM token_figures")
+    print(f"{counted:,} trades of {asked.tokens:,} tokens, {asked.rate} more a second;", end=" ")
+    print(f"load average {load:.1f} to {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(line("top 50 by 24 h volume, exact", took))
+    print(line("naive SQL (nothing coming in)", await naive(url, began, 5, 0.1)))
+    print(line(f"a block of {asked.rate // BLOCKS_A_SECOND} trades, commit", written.took))
+    print(line("from due to committed", written.late))
+    await connection.close()
+
+
+async def prepare(running: engines.Engines, asked: argparse.Namespace) -> str:
+    """Return the URL of a database with the history in it, filled if it is not there yet."""
+    name = f"tokens_{asked.trades}_{asked.tokens}_{asked.rate}"
+    server = await asyncpg.connect(running.database_url)
+    found = await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    url = running.database_url.replace("/openoutcry?", f"/{name}?", 1)
+    if not found:
+        unfinished = f"{name}_new"
+        await server.execute(f"DROP DATABASE IF EXISTS {unfinished}")
+        await server.execute(f"CREATE DATABASE {unfinished}")
+        new = running.database_url.replace("/openoutcry?", f"/{unfinished}?", 1)
+        await upgrade(new)
+        began = time.monotonic()
+        await fill(new, asked.trades, asked.tokens, asked.rate)
+        await server.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
+        size = await server.fetchval("SELECT pg_size_pretty(pg_database_size($1))", name)
+        print(f"{size} in {time.monotonic() - began:.0f} s")
+    await server.close()
+    return url
+
+
+async def main() -> None:
+    asked = arguments()
+    if asked.directory is None:
+        async with scratch_engines() as running:
+            await measure(await prepare(running, asked), asked)
+        return
+    asked.directory.mkdir(parents=True, exist_ok=True)
+    asked.directory.chmod(0o711)
+    async with await engines.start(asked.directory / "data") as running:
+        await measure(await prepare(running, asked), asked)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
