@@ -46,6 +46,7 @@ from openoutcry.tokens import (
 from scratch import scratch_engines
 
 SECOND = 1_000_000
+HOUR = 3600.0
 DAYS = 8
 BLOCKS = DAYS * 86_400
 END = 1_780_000_000_000_000 // DAY * DAY
@@ -119,46 +120,32 @@ async def fill(url: str, trades: int, tokens: int, rate: int) -> None:
     share = max(0.0, (trades - 240 * rate) / BLOCKS)
     for first in range(1, BLOCKS + 1, AT_ONCE):
         last = min(first + AT_ONCE - 1, BLOCKS)
-        await connection.execute(FILL_BLOCKS, START, first, last, timeout=None)
+        await connection.execute(FILL_BLOCKS, START, first, last, timeout=HOUR)
         edges = (END - DAY, END - 7 * DAY)
         await connection.execute(
-            FILL_TRADES, first, last, share, float(tokens), *edges, rate, timeout=None
+            FILL_TRADES, first, last, share, float(tokens), *edges, rate, timeout=HOUR
         )
-        print(f"\rfilled {100 * last // BLOCKS} %", end="", flush=True)
+        print(f"\rfilled {100 * last // BLOCKS} %", end="\n"[last < BLOCKS :], flush=True)
     await connection.execute(
         "UPDATE chain_head SET (number, hash) = (SELECT number, hash FROM chain_blocks"
         " ORDER BY number DESC LIMIT 1)"
     )
-    await connection.execute("VACUUM ANALYZE", timeout=None)
+    await connection.execute("VACUUM ANALYZE", timeout=HOUR)
     began = time.monotonic()
     await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
     await rebuild(connection, lambda done, of: print(f"\rrebuilt {done} of {of} tokens", end=""))
     print(f" in {time.monotonic() - began:.0f} s")
-    await connection.execute("VACUUM ANALYZE", timeout=None)
-    await connection.execute("CHECKPOINT", timeout=None)
+    await connection.execute("VACUUM ANALYZE", timeout=HOUR)
+    await connection.execute("CHECKPOINT", timeout=HOUR)
     await connection.close()
 
 
-def write(
-    url: str,
-    tokens: int,
-    rate: int,
-    seconds: float,
-    began: float,
-    done: Queue[Written],
-) -> None:
+def write(url: str, asked: argparse.Namespace, began: float, done: Queue[Written]) -> None:
     """Write trades until the time is over; a process of its own."""
-    asyncio.run(_write(url, tokens, rate, seconds, began, done))
+    done.put(asyncio.run(_write(url, asked.tokens, asked.rate, asked.seconds, began)))
 
 
-async def _write(
-    url: str,
-    tokens: int,
-    rate: int,
-    seconds: float,
-    began: float,
-    done: Queue[Written],
-) -> None:
+async def _write(url: str, tokens: int, rate: int, seconds: float, began: float) -> Written:
     connection = await dial(url, application_name="bench-writer")
     rng = random.Random(1)
     head = await token_store.read_head(connection)
@@ -180,7 +167,7 @@ async def _write(
             expired = time.time()
             await expire(connection, END + round((expired - began) * SECOND))
     await connection.close()
-    done.put(written)
+    return written
 
 
 def _events(rng: random.Random, tokens: int, count: int) -> tuple[TokenEvent, ...]:
@@ -225,7 +212,7 @@ async def naive(url: str, began: float, times: int, pause: float) -> list[float]
         now = END + round((time.time() - began) * SECOND)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             start = time.perf_counter()
-            rows = await connection.fetch(NAIVE, now - DAY, 50, timeout=None)
+            rows = await connection.fetch(NAIVE, now - DAY, 50, timeout=HOUR)
             took.append(time.perf_counter() - start)
             ours = await token_reader.read_top(connection, Window.DAY, now)
         told = [(each.token.address, each.volumes.day) for each in ours]
@@ -255,13 +242,11 @@ async def measure(url: str, asked: argparse.Namespace) -> None:
         await token_store.undo(connection, [row[0] for row in rows])
         await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
         await rebuild(connection)
-        await connection.execute("VACUUM ANALYZE", timeout=None)
+        await connection.execute("VACUUM ANALYZE", timeout=HOUR)
     began = time.time() + 2
     context = multiprocessing.get_context("spawn")
     done: Queue[Written] = context.Queue()
-    writer = context.Process(
-        target=write, args=(url, asked.tokens, asked.rate, asked.seconds, began, done)
-    )
+    writer = context.Process(target=write, args=(url, asked, began, done))
     load = os.getloadavg()[0]
     writer.start()
     await asyncio.sleep(began - time.time())

@@ -151,6 +151,9 @@ class TokenMachine(RuleBasedStateMachine):
         """Apply blocks that had been undone; without a word if others stand in their place."""
         back = self.undone[:count]
         self.undone = []
+        standing = self.chain[back[0].header.number :]
+        if standing and standing[0].header.hash in self.unlisted:
+            return
         del self.chain[back[0].header.number :]
         self._apply(back)
 

@@ -46,32 +46,33 @@ SELECT m.*, false FROM ({
 }) AS m
 """
 
-# Blocks of a token and address in order, each with the balance before and after it.
+# Blocks of a token and address in order, the balance walked over their ends. One sort serves every
+# window and the grouping; joining what was grouped to its rows took minutes where nothing was known of
+# their number.
 _WALK: Final = """
-per_block AS MATERIALIZED (
+per_block AS (
     SELECT token_id, address, number, max(time) AS time, sum(delta) AS delta,
         coalesce(sum(delta) FILTER (WHERE fresh), 0) AS fresh, bool_or(bought) AS bought
     FROM {moves} GROUP BY 1, 2, 3
-), sums AS (
-    SELECT token_id, address, sum(delta) AS delta, sum(fresh) AS fresh, max(time) AS last,
-        min(number) AS lowest
-    FROM per_block GROUP BY 1, 2
-), base AS MATERIALIZED (
-    SELECT s.token_id, s.address, s.last, s.lowest, {was} AS was, {before} AS before,
-        {before} + s.delta AS balance, {kept}
-    FROM sums s LEFT JOIN token_holders h USING (token_id, address)
+), placed AS (
+    SELECT p.*, {stored}, sum(delta) OVER upto AS walked, sum(delta) OVER every AS delta_all,
+        sum(fresh) OVER every AS fresh_all
+    FROM per_block p {join}
+    WINDOW every AS (PARTITION BY token_id, address),
+        upto AS (PARTITION BY token_id, address ORDER BY number ROWS UNBOUNDED PRECEDING)
 ), walk AS (
-    SELECT p.token_id, p.address, p.number, p.delta,
-        b.before + sum(p.delta) OVER (PARTITION BY p.token_id, p.address ORDER BY p.number) AS after
-    FROM per_block p JOIN base b USING (token_id, address)
-), rises AS (
-    SELECT token_id, address,
-        max(number) FILTER (WHERE after > 0 AND after - delta <= 0) AS risen
-    FROM walk GROUP BY 1, 2
-), firsts AS (
-    SELECT p.token_id, p.address, min(p.time) AS first
-    FROM per_block p JOIN rises r USING (token_id, address)
-    WHERE p.bought AND (r.risen IS NULL OR p.number >= r.risen) GROUP BY 1, 2
+    SELECT *, was + fresh_all AS balance,
+        max(number) FILTER (
+            WHERE was + fresh_all - delta_all + walked > 0
+              AND was + fresh_all - delta_all + walked - delta <= 0
+        ) OVER (PARTITION BY token_id, address) AS risen
+    FROM placed
+), ended AS (
+    SELECT token_id, address, min(was) AS was, min(balance) AS balance, max(risen) AS risen,
+        max(time) AS last, min(number) AS lowest, min(held_since) AS held_since,
+        min(first_bought_at) AS first_bought_at, max(last_active_at) AS last_active_at,
+        min(time) FILTER (WHERE bought AND (risen IS NULL OR number >= risen)) AS first
+    FROM walk GROUP BY token_id, address
 )
 """
 
@@ -82,9 +83,8 @@ WITH touched AS (SELECT DISTINCT token_id, address FROM moves WHERE fresh),
 """
     + _WALK.format(
         moves="moves JOIN touched USING (token_id, address)",
-        was="coalesce(h.balance, 0)",
-        before="coalesce(h.balance, 0) + s.fresh - s.delta",
-        kept="h.held_since, h.first_bought_at, h.last_active_at",
+        stored="coalesce(h.balance, 0) AS was, h.held_since, h.first_bought_at, h.last_active_at",
+        join="LEFT JOIN token_holders h USING (token_id, address)",
     )
     + """
 INSERT INTO next_holders
@@ -94,7 +94,7 @@ SELECT token_id, address, balance, was,
          WHEN balance > 0 THEN first END,
     greatest(last_active_at, last),
     balance > 0 AND risen IS NULL AND (held_since IS NULL OR held_since >= lowest)
-FROM base JOIN rises USING (token_id, address) LEFT JOIN firsts USING (token_id, address)
+FROM ended
 """
 )
 
@@ -111,11 +111,11 @@ _KEYS: Final = "unnest($2::int[], $3::bytea[]) AS k (token_id, address)"
 def _anew(transfers: str, trades: str, of: str) -> str:
     """Return the walk from the first transfer on, over these rows, narrowed by the words `of`."""
     every = f"(SELECT m.*, true AS fresh FROM ({_MOVES}) AS m {of}) AS moves"
-    return _WALK.format(
+    return "WITH " + _WALK.format(
         moves=every.format(transfers=transfers, trades=trades),
-        was="coalesce(h.balance, 0)",
-        before="0::numeric",
-        kept="true AS all_of_it",
+        stored="0::numeric AS was, NULL::bigint AS held_since,"
+        " NULL::timestamptz AS first_bought_at, NULL::timestamptz AS last_active_at",
+        join="",
     )
 
 
@@ -123,18 +123,17 @@ _COUNTED: Final = f"(SELECT * FROM token_{{kind}} t WHERE {{of}} AND {COUNTS.for
 
 # A key without any moves left has none to walk: it is added as an empty one.
 _ANEW: Final = (
-    "WITH "
-    + _anew(
+    _anew(
         _COUNTED.format(kind="transfers", of="token_id = ANY ($2::int[])"),
         _COUNTED.format(kind="trades", of="token_id = ANY ($2::int[])"),
         f"JOIN (SELECT * FROM {_KEYS}) AS k USING (token_id, address)",
     )
     + f"""
 INSERT INTO next_holders
-SELECT k.token_id, k.address, coalesce(b.balance, 0), coalesce(h.balance, 0),
-    CASE WHEN b.balance > 0 THEN risen END, CASE WHEN b.balance > 0 THEN first END, last, false
-FROM {_KEYS} LEFT JOIN base b USING (token_id, address) LEFT JOIN rises USING (token_id, address)
-    LEFT JOIN firsts USING (token_id, address) LEFT JOIN token_holders h USING (token_id, address)
+SELECT k.token_id, k.address, coalesce(e.balance, 0), coalesce(h.balance, 0),
+    CASE WHEN e.balance > 0 THEN risen END, CASE WHEN e.balance > 0 THEN first END, last, false
+FROM {_KEYS} LEFT JOIN ended e USING (token_id, address)
+    LEFT JOIN token_holders h USING (token_id, address)
 """
 )
 
@@ -161,8 +160,7 @@ WHERE f.token_id = n.token_id AND n.more <> 0
 """
 
 REBUILD: Final = (
-    "WITH "
-    + _anew(
+    _anew(
         _COUNTED.format(kind="transfers", of="token_id BETWEEN $2 AND $3"),
         _COUNTED.format(kind="trades", of="token_id BETWEEN $2 AND $3"),
         "",
@@ -171,8 +169,7 @@ REBUILD: Final = (
 INSERT INTO token_holders ({_COLUMNS})
 SELECT token_id, address, balance, CASE WHEN balance > 0 THEN risen END,
     CASE WHEN balance > 0 THEN first END, last
-FROM base JOIN rises USING (token_id, address) LEFT JOIN firsts USING (token_id, address)
-WHERE balance <> 0
+FROM ended WHERE balance <> 0
 """
 )
 """Fill the empty rows of tokens $2 to $3 from the log; $1: nobody."""

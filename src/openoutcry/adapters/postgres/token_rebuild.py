@@ -16,6 +16,9 @@ from openoutcry.tokens import NOBODY
 AT_ONCE: Final = 50
 """Tokens whose log is read at a time: it has to be sorted, and fits memory better in parts."""
 
+_LIMIT: Final = 86_400.0
+"""Seconds that one statement may take."""
+
 _DERIVED: Final = (
     *("token_figures", "token_holders", "token_hours"),
     *(f"token_candles_{base.name}" for base in BASES),
@@ -81,19 +84,19 @@ async def rebuild(connection: Connection, progress: Progress = lambda *_: None) 
         ids = [row[0] for row in await connection.fetch("SELECT id FROM tokens ORDER BY id")]
         for table in _DERIVED:
             # Not TRUNCATE, for which readers would have to wait until the end.
-            await connection.execute(f"DELETE FROM {table}", timeout=None)
+            await connection.execute(f"DELETE FROM {table}", timeout=_LIMIT)
         for start in range(0, len(ids), AT_ONCE):
             some = ids[start : start + AT_ONCE]
             first, last = some[0], some[-1]
-            await connection.execute(token_holders.REBUILD, NOBODY, first, last, timeout=None)
-            await connection.execute(_FIGURES, first, last, NOBODY, timeout=None)
-            await connection.execute(token_figures.LAST_PRICES, some, timeout=None)
-            await connection.execute(token_figures.BIRTHS, some, timeout=None)
-            await connection.execute(_MINUTES, first, last, timeout=None)
+            await connection.execute(token_holders.REBUILD, NOBODY, first, last, timeout=_LIMIT)
+            await connection.execute(_FIGURES, first, last, NOBODY, timeout=_LIMIT)
+            await connection.execute(token_figures.LAST_PRICES, some, timeout=_LIMIT)
+            await connection.execute(token_figures.BIRTHS, some, timeout=_LIMIT)
+            await connection.execute(_MINUTES, first, last, timeout=_LIMIT)
             for shorter, base in pairwise(BASES):
                 await _roll(connection, shorter, base, first, last)
             progress(start + len(some), len(ids))
-        await connection.execute(_HOURS, timeout=None)
+        await connection.execute(_HOURS, timeout=_LIMIT)
     return len(ids)
 
 
@@ -103,5 +106,5 @@ async def _roll(
     rows = f"token_candles_{shorter.name} WHERE token_id BETWEEN $1 AND $2"
     rolled = token_figures.ROLL.format(length=base.length, rows=rows)
     await connection.execute(
-        f"INSERT INTO token_candles_{base.name} {rolled}", first, last, timeout=None
+        f"INSERT INTO token_candles_{base.name} {rolled}", first, last, timeout=_LIMIT
     )
