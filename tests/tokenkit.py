@@ -168,10 +168,8 @@ def expected(
     figures["hours"] = naive.hours(blocks)
     figures["known"] = there
     for window, of in {Window.DAY: "day", Window.WEEK: "week", Window.TOTAL: "total"}.items():
-        traded = [row for row in rows if getattr(row.volumes, of)]
-        figures[f"top {window}"] = sorted(
-            traded, key=lambda row, of=of: (-getattr(row.volumes, of), known[row.token.address])
-        )
+        order = [(-getattr(row.volumes, of), known[row.token.address], row) for row in rows]
+        figures[f"top {window}"] = [row for volume, _, row in sorted(order, key=_rank) if volume]
     for token in tokens:
         name = token.hex()
         figures[f"{name} token"] = next((row for row in rows if row.token.address == token), None)
@@ -183,6 +181,10 @@ def expected(
         for interval in TOKEN_INTERVALS.values() if every else BASES:
             figures[f"{name} {interval.name}"] = naive.candles(blocks, token, interval)
     return figures
+
+
+def _rank(row: tuple[int, int, Ranked]) -> tuple[int, int]:
+    return row[:2]
 
 
 def _without_id(ranked: Ranked) -> Ranked:

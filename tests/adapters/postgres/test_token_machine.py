@@ -248,7 +248,7 @@ class TokenMachine(RuleBasedStateMachine):
 
     def _bring(self, full: Block, keep: int) -> Stored:
         number, some = full.header.number, tuple(e for e in full.events if keep >> e.index & 1)
-        stored = self._run(apply(self.db, [Block(full.header, some)], part=True))
+        stored: Stored = self._run(apply(self.db, [Block(full.header, some)], part=True))
         if number >= len(self.chain):
             known = self.parts.get(number)
             had = known.events if known and known.header == full.header else ()
