@@ -12,11 +12,16 @@ from openoutcry.core.intervals import INTERVALS, Interval
 BASES: Final[tuple[Interval, ...]] = tuple(INTERVALS[name] for name in ("1m", "1h", "1d"))
 """The intervals of which tokens have stored candles, each dividing the next."""
 
-COUNTS: Final = (
-    "NOT EXISTS (SELECT FROM chain_blocks orphan"
-    " WHERE orphan.id = {0}.block_id AND NOT orphan.applied)"
+_ORPHAN: Final = (
+    "SELECT FROM chain_blocks orphan"
+    " WHERE orphan.id = {0}.block_id AND orphan.time = {0}.block_time AND NOT orphan.applied"
 )
+
+COUNTS: Final = f"NOT EXISTS ({_ORPHAN})"
 """Whether a row of the log counts: its block has not been undone."""
+
+COUNTS_BETWEEN: Final = f"NOT EXISTS ({_ORPHAN} AND orphan.time > {{1}} AND orphan.time <= {{2}})"
+"""The same, for rows that are known to be of these times: fewer orphans to look through."""
 
 # $1: 1 for rows that begin to count, -1 for rows that cease to.
 _SUMS: Final = """

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from openoutcry.adapters.postgres.pool import Connection
-from openoutcry.adapters.postgres.token_figures import COUNTS
+from openoutcry.adapters.postgres.token_figures import COUNTS, COUNTS_BETWEEN
 from openoutcry.core.tokens.order import block_of, index_of, position
 from openoutcry.core.tokens.windows import Slip, slip
 from openoutcry.tokens import (
@@ -33,7 +33,8 @@ WHERE t.address = ANY ($1::bytea[]) AND (t.created_at IS NOT NULL OR f.trades > 
 
 _SLIPPED: Final = f"""
 SELECT sum(eth) FROM token_trades x
-WHERE {{of}}block_time > {{after}} AND block_time <= {{until}} AND {COUNTS.format("x")}
+WHERE {{of}}block_time > {{after}} AND block_time <= {{until}}
+  AND {COUNTS_BETWEEN.format("x", "{after}", "{until}")}
 """
 
 # $2 to $4: what is to be added to the day's sums, $5 to $7 to the week's: after, until, sign.
@@ -55,10 +56,12 @@ ORDER BY asked.at
 _TOP: Final = f"""
 WITH slipped AS (
     SELECT token_id, sum(eth) AS eth FROM token_trades x
-    WHERE block_time > $2 AND block_time <= $3 AND {COUNTS.format("x")} GROUP BY token_id
+    WHERE block_time > $2 AND block_time <= $3 AND {COUNTS_BETWEEN.format("x", "$2", "$3")}
+    GROUP BY token_id
 )
 SELECT token_id, volume FROM (
-    SELECT token_id, f.volume_{{window}} + $4::int * coalesce(slipped.eth, 0) AS volume
+    SELECT token_id, CASE WHEN slipped.eth IS NULL THEN f.volume_{{window}}
+                          ELSE f.volume_{{window}} + $4::int * slipped.eth END AS volume
     FROM token_figures f LEFT JOIN slipped USING (token_id)
 ) AS exact
 WHERE volume > 0 ORDER BY volume DESC, token_id LIMIT $1

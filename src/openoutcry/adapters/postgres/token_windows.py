@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from openoutcry.adapters.postgres.pool import Connection
-from openoutcry.adapters.postgres.token_figures import COUNTS
+from openoutcry.adapters.postgres.token_figures import COUNTS_BETWEEN
 from openoutcry.adapters.postgres.token_store import LOCK
 from openoutcry.tokens import LENGTHS
 
@@ -16,7 +16,7 @@ _MOVE: Final = "UPDATE token_windows SET through = $2 WHERE name = $1"
 _LEAVE: Final = f"""
 WITH gone AS (
     SELECT token_id, sum(eth) AS eth FROM token_trades t
-    WHERE block_time > $1 AND block_time <= $2 AND {COUNTS.format("t")}
+    WHERE block_time > $1 AND block_time <= $2 AND {COUNTS_BETWEEN.format("t", "$1", "$2")}
     GROUP BY token_id
 )
 UPDATE token_figures f SET volume_{{window}} = f.volume_{{window}} - gone.eth

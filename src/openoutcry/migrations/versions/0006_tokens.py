@@ -47,7 +47,11 @@ CREATE TABLE chain_blocks (
 
 CHAIN_BLOCKS_NUMBER = "CREATE INDEX chain_blocks_number ON chain_blocks (number)"
 
-CHAIN_BLOCKS_ORPHANS = "CREATE INDEX chain_blocks_orphans ON chain_blocks (id) WHERE NOT applied"
+# By time first: who asks for a stretch of the log compares it with the orphans of that stretch, none or
+# a few. With those of all time, two thousand rows took 2 ms longer.
+CHAIN_BLOCKS_ORPHANS = (
+    "CREATE INDEX chain_blocks_orphans ON chain_blocks (time, id) WHERE NOT applied"
+)
 
 # One row: a store follows one chain. The genesis hash is kept because test chains share their ids.
 CHAIN_HEAD = """
