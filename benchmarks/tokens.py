@@ -22,6 +22,7 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 
 import asyncpg
+import psutil
 from msgspec import Struct
 
 from openoutcry import engines
@@ -84,15 +85,18 @@ FROM (
 
 NAIVE = """
 SELECT t.address, sum(eth) AS volume FROM token_trades x JOIN tokens t ON t.id = x.token_id
-WHERE block_time > $1 GROUP BY t.id ORDER BY volume DESC, t.id LIMIT $2
+WHERE block_time > $1
+  AND NOT EXISTS (SELECT FROM chain_blocks b WHERE b.id = x.block_id AND NOT b.applied)
+GROUP BY t.id ORDER BY volume DESC, t.id LIMIT $2
 """
 
 
-class Written(Struct, frozen=True):
-    """Seconds that each block's commit took, and seconds from when it was due to that."""
+class Written(Struct):
+    """Seconds that each block's commit took, and from when it was due to that; of CPU for all."""
 
     took: list[float]
     late: list[float]
+    cpu: float = 0.0
 
 
 def arguments() -> argparse.Namespace:
@@ -153,6 +157,7 @@ async def _write(url: str, asked: argparse.Namespace, base: int, began: float) -
     head = await token_store.read_head(connection)
     assert head is not None
     written = Written([], [])
+    before = await cpu(connection)
     expired, number, parent = 0.0, head.number, head.hash
     for at in range(int(asked.seconds * BLOCKS_A_SECOND)):
         due = began + (at + 1) / BLOCKS_A_SECOND
@@ -168,6 +173,7 @@ async def _write(url: str, asked: argparse.Namespace, base: int, began: float) -
         if time.time() - expired >= EXPIRE_SECONDS * 0.9:
             expired = time.time()
             await expire(connection, base + round((expired - began) * SECOND))
+    written.cpu = await cpu(connection) - before
     await connection.close()
     return written
 
@@ -188,9 +194,12 @@ def _events(rng: random.Random, tokens: int, count: int) -> tuple[TokenEvent, ..
     return tuple(made)
 
 
-async def ask(url: str, asked: argparse.Namespace, base: int, began: float) -> list[float]:
-    """Ask for the top until the time is over; return the seconds of each answer."""
+async def ask(
+    url: str, asked: argparse.Namespace, base: int, began: float
+) -> tuple[list[float], float]:
+    """Ask for the top until the time is over; return each answer's seconds, and of CPU for all."""
     connection = await dial(url, application_name="bench-reader")
+    before, asked_for = await cpu(connection), 0
     took: list[float] = []
     while (now := time.time()) < began + asked.seconds:
         start = time.perf_counter()
@@ -199,10 +208,18 @@ async def ask(url: str, asked: argparse.Namespace, base: int, began: float) -> l
         )
         if now > began + 1:
             took.append(time.perf_counter() - start)
+        asked_for += 1
         assert len(ranked) == 50
         await asyncio.sleep(asked.every)
+    spent = await cpu(connection) - before
     await connection.close()
-    return took
+    return took, spent / asked_for
+
+
+async def cpu(connection: asyncpg.Connection) -> float:
+    """Return the seconds of CPU that the server's process of a connection, and ours, have used."""
+    server = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).cpu_times()
+    return float(server.user + server.system) + time.process_time()
 
 
 async def naive(url: str, now: int, times: int) -> list[float]:
@@ -247,13 +264,14 @@ async def measure(url: str, asked: argparse.Namespace) -> None:
     load = os.getloadavg()[0]
     writer.start()
     await asyncio.sleep(began - time.time())
-    took = await ask(url, asked, base, began)
+    took, spent = await ask(url, asked, base, began)
     written = await asyncio.to_thread(done.get, timeout=60)
     writer.join()
     counted = await connection.fetchval("SELECT sum(trades) FROM token_figures")
     print(f"{counted:,} trades of {asked.tokens:,} tokens, {asked.rate} more a second;", end=" ")
     print(f"load average {load:.1f} to {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(line("top 50 by 24 h volume, exact", took))
+    print(f"{'':34} {1000 * spent:.2f} ms of CPU each, client and server")
     print(
         line(
             "naive SQL (nothing coming in)",
@@ -261,6 +279,8 @@ async def measure(url: str, asked: argparse.Namespace) -> None:
         )
     )
     print(line(f"a block of {asked.rate // BLOCKS_A_SECOND} trades, commit", written.took))
+    each = 1000 * written.cpu / len(written.took)
+    print(f"{'':34} {each:.0f} ms of CPU each, making it up and moving windows included")
     print(line("from due to committed", written.late))
     await connection.close()
 
