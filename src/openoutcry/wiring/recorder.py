@@ -45,7 +45,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         def active() -> bool:
             return any(recorder.stats.owned for recorder in recorders)
 
-        keep = {"trades": settings.retention_trades_days, "candles_1s": settings.retention_1s_days}
+        keep = {
+            "trades": settings.retention_trades_days,
+            "candles_1s": settings.retention_1s_days,
+            # The logs of the chain are what everything about tokens is made of: kept for good.
+            "token_trades": 0,
+            "token_transfers": 0,
+        }
         rows = {
             "activity_logs": settings.retention_logs_days,
             "equity_points": settings.retention_equity_days,
