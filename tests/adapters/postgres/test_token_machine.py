@@ -51,15 +51,17 @@ TOKENS = [address(100 + n) for n in range(3)]
 STEPS = (0, SECOND, 12 * SECOND, 50 * SECOND, 47 * MINUTE, 11 * HOUR, DAY, 3 * DAY)
 LONGEST = 200
 
-token = st.integers(100, 102)
-person = st.integers(1, 4)
-amount = st.sampled_from((0, 1, 1, 2, 3, 10**30))
+# Mostly of one token and one person: what goes wrong goes wrong where much meets.
+token = st.sampled_from((100, 100, 100, 101, 102))
+person = st.sampled_from((1, 1, 1, 2, 3))
+anyone = st.sampled_from((0, 0, 1, 1, 1, 2, 3))
+amount = st.sampled_from((1, 1, 1, 2, 2, 0, 10**30))
 event = st.one_of(
     st.tuples(
         st.just("trade"), token, person, st.integers(-3, 3), amount, st.sampled_from((None, 0, 7))
     ),
-    st.tuples(st.just("transfer"), token, st.integers(0, 4), st.integers(0, 4), amount),
-    st.tuples(st.just("transfer"), token, st.integers(0, 4), st.integers(0, 4), amount),
+    st.tuples(st.just("transfer"), token, anyone, anyone, amount),
+    st.tuples(st.just("transfer"), token, anyone, anyone, amount),
     st.tuples(st.just("created"), token, st.sampled_from(("A", "Bb", "nul\0"))),
     st.tuples(st.just("graduated"), token),
 )

@@ -136,6 +136,25 @@ async def test_a_reorganisation_gives_back_what_was_sold(store: asyncpg.Connecti
     await agrees(store, [one, two, three], [COIN])
 
 
+@pytest.mark.parametrize("more", [(), (4,)])
+async def test_a_block_comes_after_parts_of_later_ones(
+    store: asyncpg.Connection, more: tuple[int, ...]
+) -> None:
+    """A holding that seemed to end, and to begin again, has not: a block between had kept it up."""
+    first = block(1, trade(0, COIN, 1, 5), transfer(1, COIN, 0, 1, 5))
+    later = [block(3, transfer(0, COIN, 1, 2, 5))]
+    later += [block(number, transfer(0, COIN, 0, 1, 2)) for number in more]
+    await apply(store, [first])
+    for each in later:
+        await apply(store, [each], part=True)
+    between = block(2, transfer(0, COIN, 0, 1, 1))
+    await apply(store, [between])
+    await agrees(store, [first, between, *later], [COIN])
+    (held,) = [row for row in naive.holders([first, between, *later], address(COIN))
+               if row.address == address(1)]  # fmt: skip
+    assert held.first_bought_at == first.header.time
+
+
 async def test_a_token_whose_block_is_undone_is_gone(store: asyncpg.Connection) -> None:
     """Made in a block that does not count, it is not there; made elsewhere, it is the other one."""
     await apply(store, [block(1, created(0, COIN, "First"))])
