@@ -10,8 +10,8 @@ Choices that are not obvious:
 - `position` is block number * 2**20 + log index: the order of the chain in one column, which opens and
   closes candles and turns pages. Block times may repeat, and ids of blocks follow arrival.
 - What moves with each trade is one narrow row in `token_figures` (price, supply, holders, volumes),
-  apart from `tokens`, which hardly ever changes: ten thousand of the former are 2 MB, and have no index
-  that an update would have to renew, so that updates stay in their pages (HOT).
+  apart from `tokens`, which hardly ever changes. Its volumes are indexed for the lists of the largest:
+  without, sorting ten thousand of them took 3 ms of each answer's 5, and more the more tokens there are.
 - There is no table of orphans beside `applied`: the index `chain_blocks_orphans` is that table.
 - Balances may be below zero where the log does not begin with the token (a pool's token, or a part of
   a block that came before the block before it): such rows are kept, or sums would go wrong, and are
@@ -110,6 +110,11 @@ CREATE TABLE token_figures (
 TOKEN_FIGURES_VACUUM = """
 ALTER TABLE token_figures SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)
 """
+
+TOKEN_FIGURES_VOLUMES = tuple(
+    f"CREATE INDEX token_figures_{name} ON token_figures ({name} DESC, token_id) WHERE {name} > 0"
+    for name in ("volume_24h", "volume_7d", "volume_total")
+)
 
 TOKEN_WINDOWS = """
 CREATE TABLE token_windows (
@@ -251,7 +256,7 @@ def upgrade() -> None:
     native = "" if timescale else " PARTITION BY RANGE (block_time)"
     for statement in (
         *(CHAIN_BLOCKS, CHAIN_BLOCKS_NUMBER, CHAIN_BLOCKS_ORPHANS, CHAIN_HEAD, CHAIN_HEAD_ROW),
-        *(TOKENS, TOKENS_CREATED, TOKEN_FIGURES, TOKEN_FIGURES_VACUUM),
+        *(TOKENS, TOKENS_CREATED, TOKEN_FIGURES, TOKEN_FIGURES_VACUUM, *TOKEN_FIGURES_VOLUMES),
         *(TOKEN_WINDOWS, TOKEN_WINDOWS_ROWS),
         *(TOKEN_TRADES.format(partitioned=native), TOKEN_TRANSFERS.format(partitioned=native)),
         *(TOKEN_CREATIONS, TOKEN_GRADUATIONS, *BY_BLOCK),
