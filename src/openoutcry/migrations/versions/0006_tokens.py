@@ -112,7 +112,7 @@ ALTER TABLE token_figures SET (autovacuum_vacuum_scale_factor = 0, autovacuum_va
 """
 
 TOKEN_FIGURES_VOLUMES = tuple(
-    f"CREATE INDEX token_figures_{name} ON token_figures ({name} DESC, token_id) WHERE {name} > 0"
+    f"CREATE INDEX token_figures_{name} ON token_figures ({name} DESC, token_id)"
     for name in ("volume_24h", "volume_7d", "volume_total")
 )
 
