@@ -28,7 +28,7 @@ demo: setup ## Run everything against the exchange on localhost
 	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox
 
 test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) $(if $(CHAIN),$(STAMPS)/chain) ## Lint, then every test
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)
 	$(if $(CLIENT),cd clients/typescript && $(NPM_IN) test)
 	$(if $(FRONTEND),cd clients/widget && $(NPM_IN) test)

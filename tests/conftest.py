@@ -111,7 +111,9 @@ def template(engines: Engines) -> str:
 def database_url(alive: Engines, template: str) -> Iterator[str]:
     """The URL of a fresh, migrated database, dropped after the test."""
     name = f"test_{next(_numbers)}"
-    run(execute(alive.database_url, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    # The engines are in memory: copying files is eight times as fast there as writing them to the log.
+    copy = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"
+    run(execute(alive.database_url, copy))
     yield _named(alive.database_url, name)
     if alive.postgres and alive.postgres.running:
         run(execute(alive.database_url, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -98,6 +98,10 @@ async def test_users(outcry: Shell, store: asyncpg.Pool) -> None:
         ["bob", "user", "disabled"],
     ]
     assert "may sign in" in outcry("user", "enable", "bob")
+    assert "bob is admin now" in outcry("user", "role", "bob", "admin")
+    found = await find_user(store, "bob")
+    assert found is not None
+    assert found.user.role is Role.ADMIN
     assert "another password" in outcry("user", "password", "bob", said="twelve grey herons\r\n")
     assert await right(store, "bob", "twelve grey herons")
     assert not await right(store, "bob", PASSWORD)

@@ -1,6 +1,6 @@
 import type { Parameter, Strategy } from "@openoutcry/client";
 import { describe, expect, it } from "vitest";
-import { changeOf, draftOf, emptyValues, isReal, labelOf, problemsIn, problemsOf, valuesOf, withStrategy } from "../src/state/botForm.ts";
+import { changeOf, choiceOf, draftOf, emptyValues, isReal, labelOf, problemsIn, problemsOf, strategyOf, valuesOf, withStrategy } from "../src/state/botForm.ts";
 import { bot } from "./make.ts";
 
 const parameter = (name: string, type: string, change: Partial<Parameter> = {}): Parameter => ({
@@ -86,4 +86,9 @@ it("another strategy keeps what both know", () => {
 
 it("names are read as words", () => {
   expect(labelOf("trailing_percent")).toBe("Trailing percent");
+});
+
+it("choices are written for people, and a month is not a minute", () => {
+  expect(["BUY", "1m", "1M"].map(choiceOf)).toEqual(["Buy", "1m", "1M"]);
+  expect(["dca", "grid"].map(strategyOf)).toEqual(["DCA", "Grid"]);
 });

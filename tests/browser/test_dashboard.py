@@ -306,7 +306,8 @@ def test_history_loads_when_scrolling_back(open_page: OpenPage, standin: StandIn
     now = time.time()
     standin.holes = [(now - 40 * 86400, now - 10 * 3600)]
     page = ready(open_page())
-    assert candle_count(page) == 600
+    first = candle_count(page)
+    assert 600 <= first <= 602  # a minute may have begun since
     plot = page.locator(".plot")
     plot.focus()
     for _ in range(4):
@@ -315,7 +316,7 @@ def test_history_loads_when_scrolling_back(open_page: OpenPage, standin: StandIn
     expect(page.get_by_role("button", name="Latest")).to_be_visible()
     page.wait_for_timeout(2_500)
     month_ago = time.gmtime(now - 40 * 86400)
-    assert candle_count(page) > 601
+    assert candle_count(page) > first + 100
     assert f"from {time.strftime('%b', month_ago)}" in page.get_by_test_id("summary").inner_text()
     assert all("fill" not in asked for asked in standin.requests)
     page.get_by_role("button", name="Latest").click()

@@ -174,8 +174,9 @@ async def test_python_binance_listens(place: Place) -> None:
                 assert {part["time"] for part in parts} == {aggregate["T"]}
                 assert sum(Decimal(part["qty"]) for part in parts) == Decimal(aggregate["q"])
             async with manager.multiplex_socket(["btcusdt@trade", "ethusdt@trade"]) as stream:
-                heard = {(await stream.recv())["stream"] for _ in range(60)}
-                assert heard == {"btcusdt@trade", "ethusdt@trade"}
+                missing = {"btcusdt@trade", "ethusdt@trade"}
+                while missing:
+                    missing.discard((await stream.recv())["stream"])
             async with manager.miniticker_socket() as stream:
                 assert (await stream.recv())[0]["e"] == "24hrMiniTicker"
             async with manager.symbol_ticker_socket("BTCUSDT") as stream:

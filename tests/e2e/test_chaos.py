@@ -21,7 +21,7 @@ expect.set_options(timeout=30_000)
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 RATE = float(os.environ.get("OUTCRY_TEST_CHAOS_RATE", "5000"))
-PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "4"))
+PAUSE = float(os.environ.get("OUTCRY_TEST_CHAOS_PAUSE", "2"))
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -26,7 +26,7 @@ from e2e.sandboxed import sandboxed
 from e2e.system import System, eventually
 from e2e.traders import Somebody, trading
 
-KILLS = int(os.environ.get("OUTCRY_TEST_LIVE_KILLS", "8"))
+KILLS = int(os.environ.get("OUTCRY_TEST_LIVE_KILLS", "5"))
 BOTS = int(os.environ.get("OUTCRY_TEST_LIVE_BOTS", "8"))
 KEY = {"exchange": "binance", "name": "sandbox", "api_key": "sandbox", "secret": "sandbox"}
 TICK = Decimal("0.01")

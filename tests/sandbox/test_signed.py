@@ -115,27 +115,30 @@ async def test_ccxt_is_told_what_is_wrong(sandbox: Sandbox) -> None:
 
 
 async def test_a_resting_order_is_filled_by_the_tape(sandbox: Sandbox) -> None:
-    """At its own price, as a maker, by trades at that price or lower, and never beyond its quantity."""
-    price = (await sandbox.get("/api/v3/ticker/bookTicker", symbol="BTCUSDT"))["bidPrice"]
-    status, placed = await ask(
-        sandbox, "POST", "/api/v3/order", **limit(price, quantity="0.2", newClientOrderId="deep")
-    )
-    assert status == 200, placed
+    """At its own price, as a maker, by trades at that price or better, and never beyond its quantity.
+
+    One below the price and one above it: wherever the market goes, it meets one of them.
+    """
+    book = await sandbox.get("/api/v3/ticker/bookTicker", symbol="BTCUSDT")
+    prices: dict[int, str] = {}
+    for side, price in (("BUY", book["bidPrice"]), ("SELL", book["askPrice"])):
+        status, placed = await ask(
+            sandbox, "POST", "/api/v3/order", **limit(price, side=side, quantity="0.2")
+        )
+        assert status == 200, placed
+        prices[placed["orderId"]] = price
     deadline = time.monotonic() + 60
-    while True:
-        _, order = await ask(
-            sandbox, "GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="deep"
-        )
-        _, rows = await ask(
-            sandbox, "GET", "/api/v3/myTrades", symbol="BTCUSDT", orderId=placed["orderId"]
-        )
-        if any(row["isMaker"] for row in rows) or order["status"] == "FILLED":
-            break
+    made: list[Any] = []
+    while not made:
         assert time.monotonic() < deadline
-        await asyncio.sleep(0.2)  # each look weighs 9 of 6000 a minute
-    filled = sum(Decimal(row["qty"]) for row in rows)
-    assert Decimal(0) < filled <= Decimal("0.2")
-    assert {row["price"] for row in rows if row["isMaker"]} <= {price}
+        _, rows = await ask(sandbox, "GET", "/api/v3/myTrades", symbol="BTCUSDT")
+        made = [row for row in rows if row["isMaker"]]
+        await asyncio.sleep(0.1)
+    for row in made:
+        assert row["price"] == prices[row["orderId"]]
+    for order in prices:
+        filled = sum(Decimal(row["qty"]) for row in rows if row["orderId"] == order)
+        assert filled <= Decimal("0.2")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 import tape
-from openoutcry.adapters.postgres.base_rows import to_candle
+from openoutcry.adapters.postgres.base_rows import read_rows, to_candle
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.adapters.valkey.trade_stream import TradeStream
 from openoutcry.core.batch import Recorded
@@ -205,6 +205,48 @@ async def test_coverage_goes_with_the_rows(
 
             await until(whole)
             assert ear.candles[-1].coverage.covers(end, end + 5 * MINUTE, SECOND)
+        await until(agrees(ear, market))
+
+
+async def test_no_coverage_runs_ahead_of_its_rows(
+    market: asyncpg.Connection,
+    database_url: str,
+    valkey: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A commit while rows are read back is told of later: its seconds must not be taken for empty."""
+    trades = run_of(1, 1, 20, step=SECOND)
+    announcer = Announcer(dialling(database_url), valkey)
+    reading, further = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*asked: Any) -> Any:
+        rows = await read_rows(*asked)
+        reading.set()
+        await further.wait()
+        return rows
+
+    monkeypatch.setattr(announcer_module, "read_rows", slowly)
+    async with listening(valkey) as ear, announcing(announcer):
+        async with recording(valkey, database_url, announcer):
+            await tape.put(valkey, frame_of(trades[:10]))
+            await reading.wait()
+            await tape.put(valkey, frame_of(trades[10:]))
+
+            async def heard() -> bool:
+                return len(ear.trades) == len(trades)
+
+            await until(heard)
+        further.set()
+
+        async def told() -> bool:
+            return len(ear.candles) >= 2
+
+        await until(told)
+        first = ear.candles[0]
+        known = {candle.bucket for candle in first.rows["1s"]}
+        for trade in trades:
+            second = trade.time - trade.time % SECOND
+            assert second in known or not first.coverage.covers(second, second + SECOND, SECOND)
         await until(agrees(ear, market))
 
 

@@ -207,7 +207,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Print], list[bytes]]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     deliveries(),

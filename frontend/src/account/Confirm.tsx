@@ -33,10 +33,6 @@ export function Confirm({ title, children, keep, go, going, act, onClose }: Prop
   };
   return (
     <Sheet label={title} onClose={onClose}>
-      <header class="sheet-head">
-        <h2>{title}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
       <div class="form">
         <div class="form-note">{children}</div>
         {problem && <p class="form-problem" role="alert">{problem}</p>}

@@ -55,10 +55,6 @@ export function ExchangeKeySheet({ view: { desk, feed }, exchanges, onClose }: P
   const where = exchangeName(exchange);
   return (
     <Sheet label="Add an exchange key" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Add an exchange key</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
       <form
         class="form" ref={form} noValidate aria-busy={busy} autocomplete="off"
         onSubmit={(event) => {

@@ -18,11 +18,7 @@ interface Props {
 export function NewKeySheet({ view, isAdmin, onClose }: Props) {
   const [made, setMade] = useState<MadeKey | null>(null);
   return (
-    <Sheet label="New API key" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>{made ? `“${made.info.name}” is made` : "New API key"}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label="New API key" title={made ? `“${made.info.name}” is made` : "New API key"} onClose={onClose}>
       {made ? <Shown made={made} onClose={onClose} /> : <KeyForm view={view} isAdmin={isAdmin} onMade={setMade} onClose={onClose} />}
     </Sheet>
   );

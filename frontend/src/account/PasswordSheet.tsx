@@ -45,10 +45,6 @@ export function PasswordSheet({ view: { desk, feed }, name, onClose }: Props) {
 
   return (
     <Sheet label="Change password" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Change password</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
       <form
         class="form" ref={form} noValidate aria-busy={busy}
         onSubmit={(event) => {

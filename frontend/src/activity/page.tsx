@@ -83,11 +83,7 @@ function Log({ desk, filter }: { readonly desk: Desk; readonly filter: Filter })
 /** The whole of a line that is longer than its row. */
 function EntrySheet({ desk, entry, onClose }: { readonly desk: Desk; readonly entry: LogEntry; onClose(): void }) {
   return (
-    <Sheet label="Log entry" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>{entry.level.slice(0, 1) + entry.level.slice(1).toLowerCase()}{entry.bot_id !== null && `: ${botName(desk, entry.bot_id)}`}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
-      </header>
+    <Sheet label="Log entry" title={<>{entry.level.slice(0, 1) + entry.level.slice(1).toLowerCase()}{entry.bot_id !== null && `: ${botName(desk, entry.bot_id)}`}</>} onClose={onClose} reading>
       <div class="entry-message">
         {entry.message}
         <small>{stamp(entry.timestamp)} UTC</small>

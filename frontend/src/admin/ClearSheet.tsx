@@ -27,11 +27,7 @@ export function ClearSheet({ stats, onClear, onCleared, onClose }: Props) {
     }
   };
   return (
-    <Sheet label="Clear the cache" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Clear the cache?</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label="Clear the cache" title="Clear the cache?" onClose={onClose}>
       <div class="form">
         <p class="form-note">
           {stats.entries.length === 0

@@ -1,6 +1,7 @@
 /** Signing in and out. */
 
 import { ApiError } from "@openoutcry/client";
+import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { Sheet } from "./Sheet.tsx";
 import type { SignedIn } from "../state/account.ts";
@@ -38,11 +39,7 @@ export function AccountSheet({ signedIn, signUp }: Props & { readonly signUp: bo
   const account = signedIn.account.value;
   const title = making ? "Create an account" : "Sign in";
   return (
-    <Sheet label={account ? "Account" : title} onClose={close}>
-      <header class="sheet-head">
-        <h2>{account ? account.name : title}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={close}>✕</button>
-      </header>
+    <Sheet label={account ? "Account" : title} title={account ? account.name : title} onClose={close}>
       {account ? (
         <div class="form">
           <p class="form-note">{account.role === "admin" ? "Administrator" : "User"}. Signed in until the last tab is closed.</p>
@@ -59,21 +56,26 @@ export function AccountSheet({ signedIn, signUp }: Props & { readonly signUp: bo
           </button>
         </div>
       ) : (
-        <>
-          <SignInForm key={title} signedIn={signedIn} making={making} onDone={close} />
+        <SignInForm key={title} signedIn={signedIn} making={making} onDone={close}>
           {signUp && (
             <p class="form-note">
               {making ? "You have an account? " : "New here? "}
               <button type="button" class="link" onClick={() => setMaking(!making)}>{making ? "Sign in" : "Create an account"}</button>
             </p>
           )}
-        </>
+        </SignInForm>
       )}
     </Sheet>
   );
 }
 
-function SignInForm({ signedIn, making, onDone }: Props & { readonly making: boolean; onDone(): void }) {
+interface FormProps extends Props {
+  readonly making: boolean;
+  readonly children: ComponentChildren;
+  onDone(): void;
+}
+
+function SignInForm({ signedIn, making, children, onDone }: FormProps) {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -116,6 +118,7 @@ function SignInForm({ signedIn, making, onDone }: Props & { readonly making: boo
       {making && <p class="form-note">At least ten characters; length counts, kinds of characters do not.</p>}
       {problem && <p class="form-problem" id="sign-in-problem" role="alert">{problem}</p>}
       <button type="submit" class="button" disabled={busy}>{making ? (busy ? "Creating…" : "Create account") : busy ? "Signing in…" : "Sign in"}</button>
+      {children}
     </form>
   );
 }

@@ -59,11 +59,7 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
 
 export function HelpSheet({ onClose }: { onClose(): void }) {
   return (
-    <Sheet label="Help" onClose={onClose} wide>
-      <header class="sheet-head">
-        <h2>Keyboard</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus>✕</button>
-      </header>
+    <Sheet label="Help" title="Keyboard" onClose={onClose} wide reading>
       <div class="help-groups">
         {GROUPS.map(({ title, keys }) => (
           <section key={title} class="help-group">

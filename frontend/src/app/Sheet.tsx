@@ -4,14 +4,18 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
+  /** What it is called, for who cannot see it; its title too, unless there is another. */
   readonly label: string;
+  readonly title?: ComponentChildren;
   /** For a form of two columns. */
   readonly wide?: boolean;
+  /** There is nothing to fill in or choose: the way out has the focus. */
+  readonly reading?: boolean;
   readonly children: ComponentChildren;
   onClose(): void;
 }
 
-export function Sheet({ label, wide = false, children, onClose }: Props) {
+export function Sheet({ label, title = label, wide = false, reading = false, children, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   // Before the next paint, so that no key typed after the one that opened it is lost.
   useLayoutEffect(() => {
@@ -33,6 +37,10 @@ export function Sheet({ label, wide = false, children, onClose }: Props) {
         if (event.target === dialog.current) onClose();
       }}
     >
+      <header class="sheet-head">
+        <h2>{title}</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={onClose} autofocus={reading}>✕</button>
+      </header>
       {children}
     </dialog>
   );

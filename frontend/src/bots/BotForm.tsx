@@ -7,7 +7,7 @@ import type { BotsView } from "./page.tsx";
 import { Field, SelectField, SwitchField } from "../app/fields.tsx";
 import { inWords } from "../state/actions.ts";
 import {
-  type BotValues, changeOf, draftOf, emptyValues, isReal, labelOf, LIMITS, type Problems, problemsIn, problemsOf, valuesOf, withStrategy,
+  type BotValues, changeOf, choiceOf, draftOf, emptyValues, isReal, labelOf, LIMITS, type Problems, problemsIn, problemsOf, strategyOf, valuesOf, withStrategy,
 } from "../state/botForm.ts";
 import { decimal } from "../state/format.ts";
 import { marketOf } from "../state/tickers.ts";
@@ -93,7 +93,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       {!bot && (
         <SelectField
           name="strategy" label="Strategy" value={values.strategy} hint={strategy.summary} wide
-          options={strategies.map(({ name }) => [name, labelOf(name)])}
+          options={strategies.map(({ name }) => [name, strategyOf(name)])}
           onChange={(name) => setValues(withStrategy(values, strategies.find((one) => one.name === name) ?? strategy))}
         />
       )}
@@ -140,7 +140,7 @@ export function BotForm({ view, bot, strategies, onClose }: Props) {
       <div class="form-row wide">
         {bot ? (
           <>
-            <button type="button" class="button quiet" onClick={onClose}>Leave it</button>
+            <button type="button" class="button quiet" onClick={onClose}>Cancel</button>
             <button type="submit" class="button" disabled={busy}>{busy ? "Saving…" : "Save"}</button>
           </>
         ) : (
@@ -168,7 +168,8 @@ function ParameterField({ parameter, unit, value, problem, onChange }: Parameter
   const label = labelOf(name);
   if (type === "boolean") return <SwitchField name={name} label={label} hint={description} on={value === "true"} onChange={(on) => onChange(String(on))} />;
   if (type === "choice") {
-    const options = [...(required || parameter.default !== null ? [] : [["", "—"] as const]), ...choices.map((one) => [one, labelOf(one.toLowerCase())] as const)];
+    const none = parameter.default === null ? [["", required ? "Choose…" : "—"] as const] : [];
+    const options = [...none, ...choices.map((one) => [one, choiceOf(one)] as const)];
     return <SelectField name={name} label={label} hint={description} value={value} problem={problem} options={options} onChange={onChange} />;
   }
   return (

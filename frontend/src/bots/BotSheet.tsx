@@ -22,11 +22,7 @@ interface Props {
 export function BotSheet({ view, bot, onClose }: Props) {
   const { strategies, problem, retry } = useStrategies(view);
   return (
-    <Sheet label={bot ? bot.name : "New bot"} onClose={onClose} wide>
-      <header class="sheet-head">
-        <h2>{bot ? bot.name : "New bot"}{bot && isReal(bot) && <RealBadge exchange={bot.exchange} />}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label={bot ? bot.name : "New bot"} title={<>{bot ? bot.name : "New bot"}{bot && isReal(bot) && <RealBadge exchange={bot.exchange} />}</>} onClose={onClose} wide>
       {bot && <Standing view={view} bot={bot} />}
       {problem && (
         <div class="form">

@@ -33,11 +33,7 @@ export function DeleteSheet({ view, bot, onClose }: Props) {
   };
   const holds = Number(bot.position.quantity) !== 0;
   return (
-    <Sheet label={`Delete ${bot.name}`} onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Delete “{bot.name}”?</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label={`Delete ${bot.name}`} title={<>Delete “{bot.name}”?</>} onClose={onClose}>
       <div class="form">
         <p class="form-note">
           {bot.status === "ACTIVE" && "It is running: it stops, and its open orders are cancelled. "}

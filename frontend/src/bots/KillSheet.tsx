@@ -17,11 +17,7 @@ export function KillSheet({ view: { desk, actions }, onClose }: Props) {
   const bots = [...state.bots.values()];
   const running = bots.filter(({ status }) => status === "ACTIVE").length;
   return (
-    <Sheet label="Stop all bots" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Stop all bots?</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label="Stop all bots" title="Stop all bots?" onClose={onClose}>
       <div class="form">
         <p class="form-note">
           The kill switch stops {counted(running, "running bot")} and cancels {counted(openOrders(state).length, "open order")} at once.

@@ -28,10 +28,6 @@ export function RealSheet({ view: { actions }, bot, what, onClose }: Props) {
   };
   return (
     <Sheet label={title} onClose={onClose}>
-      <header class="sheet-head">
-        <h2>{title}</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
       <div class="form">
         {what === "start" ? (
           <p class="form-warning">It trades with your real money: from now on it sends orders to {where} by itself. What it loses is lost.</p>

@@ -55,11 +55,7 @@ export function FundsSheet({ desk, holdings: { portfolio }, onFunded, onClose }:
   };
 
   return (
-    <Sheet label="Add or take out funds" onClose={onClose}>
-      <header class="sheet-head">
-        <h2>Paper money</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>✕</button>
-      </header>
+    <Sheet label="Add or take out funds" title="Paper money" onClose={onClose}>
       <form
         class="form" ref={form} noValidate aria-busy={busy}
         onSubmit={(event) => {

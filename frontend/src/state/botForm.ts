@@ -127,6 +127,16 @@ export function labelOf(name: string): string {
   return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
+/** `BUY` as people read it: `Buy`; `1M`, a month, is not `1m`. */
+export function choiceOf(choice: string): string {
+  return /\d/.test(choice) ? choice : labelOf(choice.toLowerCase());
+}
+
+/** A strategy's name as people write it. */
+export function strategyOf(name: string): string {
+  return name === "dca" ? "DCA" : labelOf(name);
+}
+
 function plain(sentence: string, fields: readonly string[]): string {
   return fields.reduce((text, name) => text.replace(new RegExp(`\\b${name}\\b`, "g"), name.replaceAll("_", " ")), sentence).replace(/^./, (first) => first.toUpperCase());
 }

@@ -76,6 +76,24 @@ def user_enable(name: Name, data_dir: DataDir = None) -> None:
     command.enable(overrides(data_dir), name, enabled=True)
 
 
+@user.command(name="role")
+def user_role(
+    name: Name,
+    role: Annotated[str, typer.Argument(help="admin or user.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make a user an admin, or no longer one.
+
+    Sessions go on, with what the new role allows.
+
+    \b
+    outcry user role bob admin
+    """
+    from openoutcry.commands import accounts as command
+
+    command.role(overrides(data_dir), name, role)
+
+
 @user.command(name="password")
 def user_password(name: Name, data_dir: DataDir = None) -> None:
     """Give a user another password.

@@ -55,6 +55,13 @@ def enable(overrides: Overrides, name: str, *, enabled: bool) -> None:
         typer.echo(f"{user.name} is shut out: sessions have ended, API keys are refused.")
 
 
+def role(overrides: Overrides, name: str, another: str) -> None:
+    """Make a user an admin, or no longer one."""
+    wanted = _role(another)
+    user = do(overrides, lambda pool: users.set_role(pool, name, wanted))
+    typer.echo(f"{user.name} is {user.role} now; sessions go on, as that within five seconds.")
+
+
 def show_users(overrides: Overrides) -> None:
     """Print every user."""
     found = do(overrides, users.list_users)
@@ -188,7 +195,7 @@ def _role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError:
-        raise ConfigError(f"--role is {text!r}; it is one of {', '.join(Role)}.") from None
+        raise ConfigError(f"The role is {text!r}; it is one of {', '.join(Role)}.") from None
 
 
 def _state(key: api_keys.ApiKey) -> str:

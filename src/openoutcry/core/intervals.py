@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import Final, NewType
 
 from msgspec import Struct
+
+IntervalName = NewType("IntervalName", str)
+"""A key of INTERVALS."""
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND

@@ -9,11 +9,14 @@ import signal
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from openoutcry.engines import _binaries, _directory, _postgres, _valkey
 from openoutcry.engines._process import Engine, unprivileged_account
 from openoutcry.errors import EngineError
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
+_ROOM: Final = 4 << 30
 
 
 class Engines:
@@ -127,7 +130,8 @@ def prepare(
     """Take the data directory and find the programs; `Engines.launch` starts what no URL is for.
 
     `temporary` is for tests: nothing is forced to disk, and a directory that was not named is made
-    in the system's temporary folder and removed by `stop`. `wheels=False` leaves the wheels aside.
+    in memory if there is room, else in the system's temporary folder, and removed by `stop`.
+    `wheels=False` leaves the wheels aside.
     The ports open localhost TCP besides the sockets. Raises EngineError that says what to do.
     """
     if database_url and valkey_url:
@@ -218,7 +222,16 @@ def check_data_dir(data_dir: Path) -> None:
 
 
 def _temporary_dir() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="openoutcry-"))
+    path = Path(tempfile.mkdtemp(prefix="openoutcry-", dir=_memory()))
     if os.geteuid() == 0:
         path.chmod(0o711)  # made a line ago, by us: PostgreSQL's account has to pass through
     return path
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory with room for a few databases, None if there is none."""
+    try:
+        free = shutil.disk_usage(_SHARED_MEMORY).free
+    except OSError:
+        return None
+    return _SHARED_MEMORY if free >= _ROOM and os.access(_SHARED_MEMORY, os.W_OK) else None

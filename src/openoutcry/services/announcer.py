@@ -167,6 +167,8 @@ class Announcer:
         dirty, self._dirty = self._dirty, {}
         since, self._since = self._since, {}
         commits, self._commits = self._commits, {}
+        # As it is now: what is committed while the rows are read covers times whose rows come later.
+        coverage = {instrument: self._coverage.get(instrument, Coverage()) for instrument in dirty}
         keys = [
             BucketKey(name, instrument, bucket)
             for instrument, bases in dirty.items()
@@ -181,7 +183,7 @@ class Announcer:
                 message = BaseCandles(
                     symbol=symbol,
                     rows=rows.get(instrument, {}),
-                    coverage=self._coverage.get(instrument, Coverage()),
+                    coverage=coverage[instrument],
                     since=since.get(instrument),
                 )
                 pipeline.publish(candles_channel(symbol), self._encoder.encode(message))

@@ -138,7 +138,8 @@ def test_too_small_an_amount_stops_the_bot_with_a_reason() -> None:
         ("dip", {"dip_percent": "100"}, "dip_percent 100 must be above 0 and below 100"),
         ("dip", {"stop_percent": "-1"}, "stop_percent -1 must be above 0"),
         ("momentum", {"lookback": 501}, "lookback must be from 1 to 500, not 501."),
-        ("momentum", {"interval": 5}, "interval must be a text, not 5."),
+        ("momentum", {"interval": 5}, "interval must be one of 1s, 30s, 1m"),
+        ("momentum", {"interval": ["1m"]}, "interval must be one of 1s, 30s, 1m"),
     ],
 )
 def test_wrong_parameters_are_explained(

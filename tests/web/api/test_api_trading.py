@@ -14,6 +14,7 @@ import pytest
 from accounts import make_key, make_user
 from openoutcry.adapters.postgres.analytics_reader import add_equity_points
 from openoutcry.adapters.postgres.pool import connection
+from openoutcry.core.intervals import INTERVALS
 from openoutcry.core.trading.equity import sample
 from openoutcry.model import Scope
 from openoutcry.trading import OrderStatus
@@ -261,6 +262,8 @@ async def test_strategies_describe_a_form(api: httpx.AsyncClient) -> None:
             assert (parameter["type"] == "choice") == bool(parameter["choices"])
     scalper = {each["name"]: each for each in strategies["scalper"]["parameters"]}
     assert scalper["first_order"]["choices"] == ["BUY", "SELL"]
+    dca = {parameter["name"]: parameter for parameter in strategies["dca"]["parameters"]}
+    assert dca["every"]["choices"] == list(INTERVALS)
     assert scalper["quantity"]["required"] is True
     cached = await api.get("/api/v1/strategies", headers={"If-None-Match": answer.headers["etag"]})
     assert cached.status_code == 304

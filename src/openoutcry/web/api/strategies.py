@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
+from openoutcry.core.intervals import INTERVALS
 from openoutcry.core.trading.strategies import STRATEGIES, Strategy
 from openoutcry.core.trading.strategies.reading import describe
 from openoutcry.web.api.access import FOR_ALL
@@ -81,10 +82,16 @@ def _shown(strategy: Strategy) -> StrategyBody:
             ParameterBody(
                 name=name,
                 type=known or "choice",
-                choices=[] if known else kind.split(" or "),
+                choices=_choices(kind),
                 required=field.required,
                 default=None if field.required or field.default is None else default,
                 description=meaning,
             )
         )
     return StrategyBody(strategy.name, strategy.summary, parameters)
+
+
+def _choices(kind: str) -> list[str]:
+    if kind in _TYPES:
+        return []
+    return list(INTERVALS) if kind == "candle length" else kind.split(" or ")

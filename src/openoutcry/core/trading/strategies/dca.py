@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from openoutcry.core.intervals import INTERVALS
+from openoutcry.core.intervals import INTERVALS, IntervalName
 from openoutcry.core.trading.bands import ALWAYS, NEVER, Band
 from openoutcry.core.trading.strategies.base import Decision, Tick, View, percent_problem
 from openoutcry.core.trading.strategies.market_orders import (
@@ -15,7 +15,6 @@ from openoutcry.core.trading.strategies.market_orders import (
     buy_for,
     gain_price,
     gained,
-    interval_problem,
     sell_all,
     too_small,
 )
@@ -26,7 +25,7 @@ class DcaParameters(Struct, frozen=True):
     """The parameters of dollar-cost averaging."""
 
     amount: Annotated[Decimal, Meta(description="How much to buy for each time, in quote units.")]
-    every: Annotated[str, Meta(description="How often to buy: 1m, 1h, 1d, 1w, any candle length.")]
+    every: Annotated[IntervalName, Meta(description="How often to buy.")]
     max_buys: Annotated[
         int | None, Meta(description="Stop buying after so many purchases; none: never.")
     ] = None
@@ -51,7 +50,6 @@ class Dca:
         """Return what is wrong with the parameters."""
         problems = [
             *amount_problem(parameters.amount),
-            *interval_problem("every", parameters.every),
             *percent_problem("take_profit_percent", parameters.take_profit_percent, 1000),
         ]
         if parameters.max_buys is not None and parameters.max_buys < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from openoutcry.core.intervals import INTERVALS
 from openoutcry.core.trading.amounts import percent_of, share_down, share_up, to_step
 from openoutcry.core.trading.strategies.base import Place, Tick
 from openoutcry.trading import Bot, Market, OrderKind, OrderSide, Position
@@ -52,10 +51,3 @@ def loss_price(position: Position, percent: Decimal) -> Decimal:
 def amount_problem(amount: Decimal) -> list[str]:
     """Return a sentence if `amount` is not above 0."""
     return [] if amount > 0 else [f"amount {amount:f} must be above 0."]
-
-
-def interval_problem(name: str, value: str) -> list[str]:
-    """Return a sentence if `value` is no interval."""
-    if value in INTERVALS:
-        return []
-    return [f"{name} must be one of {', '.join(INTERVALS)}, not {value}."]

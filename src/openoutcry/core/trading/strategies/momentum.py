@@ -7,14 +7,13 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from openoutcry.core.intervals import INTERVALS
+from openoutcry.core.intervals import INTERVALS, IntervalName
 from openoutcry.core.trading.amounts import percent_of
 from openoutcry.core.trading.bands import ALWAYS, Band
 from openoutcry.core.trading.strategies.base import Decision, Tick, View, percent_problem
 from openoutcry.core.trading.strategies.market_orders import (
     amount_problem,
     buy_for,
-    interval_problem,
     loss_price,
     lost,
     sell_all,
@@ -29,7 +28,7 @@ class MomentumParameters(Struct, frozen=True):
     """A momentum trader's parameters."""
 
     amount: Annotated[Decimal, Meta(description="How much to buy for, in quote units.")]
-    interval: Annotated[str, Meta(description="How often to look: any candle length, such as 5m.")]
+    interval: Annotated[IntervalName, Meta(description="How often to look.")]
     lookback: Annotated[int, Meta(description="Compare with so many looks ago: 1 to 500.")]
     rise_percent: Annotated[
         Decimal, Meta(description="Buy when the price has risen by so much since then.")
@@ -58,7 +57,6 @@ class Momentum:
         """Return what is wrong with the parameters."""
         problems = [
             *amount_problem(parameters.amount),
-            *interval_problem("interval", parameters.interval),
             *percent_problem("rise_percent", parameters.rise_percent, 1000),
             *percent_problem("fall_percent", parameters.fall_percent, 100),
             *percent_problem("stop_percent", parameters.stop_percent, 100),

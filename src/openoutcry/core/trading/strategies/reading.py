@@ -12,6 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Struct, structs
 
+from openoutcry.core.intervals import INTERVALS, IntervalName
 from openoutcry.core.prices import plain_text
 
 _MOST_TEXT: Final = 64
@@ -98,14 +99,21 @@ def _read(kind: Any, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
             return value
         raise ValueError("a whole number")
-    if inspect.isclass(kind) and issubclass(kind, Enum):
-        choices = [member.value for member in kind]
-        if value in choices:
+    if choices := _choices(kind):
+        if isinstance(value, str) and value in choices:
             return kind(value)
         raise ValueError(f"one of {', '.join(choices)}")
     if isinstance(value, str) and len(value) <= _MOST_TEXT:
         return value
     raise ValueError("a text")
+
+
+def _choices(kind: Any) -> list[str]:
+    if kind is IntervalName:
+        return list(INTERVALS)
+    if inspect.isclass(kind) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    return []
 
 
 def _decimal(value: Any) -> Decimal:
@@ -129,10 +137,16 @@ def _written(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
+_KINDS: Final[dict[Any, str]] = {
+    Decimal: "number",
+    bool: "true or false",
+    int: "whole number",
+    IntervalName: "candle length",
+}
+
+
 def _kind_text(kind: Any) -> str:
-    if inspect.isclass(kind) and issubclass(kind, Enum):
-        return " or ".join(str(member.value) for member in kind)
-    return {Decimal: "number", bool: "true or false", int: "whole number"}.get(kind, "text")
+    return _KINDS.get(kind) or " or ".join(_choices(kind)) or "text"
 
 
 def _shown(value: Any) -> str:
