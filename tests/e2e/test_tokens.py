@@ -1,0 +1,218 @@
+"""A launchpad is traded on while its chain, the line to it and the indexers fail; all figures are right.
+
+`OUTCRY_TEST_TOKEN_TRADES=5000` is the whole size: 5,000 trades by 200 accounts over 50 tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from chainkit import Gate
+from openoutcry.adapters.postgres import token_store
+from openoutcry.adapters.postgres.pool import dial
+from openoutcry.adapters.postgres.token_compare import rebuild_and_compare
+from openoutcry.adapters.valkey.client import connect as connect_valkey
+from openoutcry.adapters.valkey.status_board import read_statuses
+from openoutcry.config import Settings
+from openoutcry.sandbox.anvil import Anvil, Options
+from openoutcry.sandbox.contracts import Contracts
+from openoutcry.sandbox.launchpad import Launchpad, accounts, deploy
+from openoutcry.sandbox.node import Node, connect, show
+from openoutcry.sandbox.token_crowd import listing
+from openoutcry.sandbox.token_market import TokenMarket
+from openoutcry.tokens import DAY
+
+from .system import System, eventually
+from .truth import of_chain, of_store, trades_on
+
+TRADES = int(os.environ.get("OUTCRY_TEST_TOKEN_TRADES", "300"))
+ACCOUNTS = max(20, TRADES // 25)
+TOKENS = max(5, TRADES // 100)
+MOVES = 15
+"""What the crowd does in each block, about."""
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+class Chaos:
+    """Lets a crowd trade, block by block over eight days, and things go wrong in between."""
+
+    def __init__(self, launchpad: Launchpad, gate: Gate, system: System, seed: int) -> None:
+        self.done: Counter[str] = Counter()
+        self.market = TokenMarket(launchpad, seed=seed, tokens=TOKENS, traders=ACCOUNTS)
+        self._launchpad = launchpad
+        self._node = launchpad.node
+        self._gate = gate
+        self._system = system
+        self._random = random.Random(seed)
+        self._depths = itertools.cycle(self._random.sample(range(1, 6), 5))
+        rounds = TRADES // MOVES * 3 // 2 + 20
+        self._step = 8 * DAY // 1_000_000 // rounds
+
+    async def open(self) -> None:
+        """Create the tokens, deep enough that no reorganisation reaches them."""
+        await self.market.open()
+        await self._node.mine_on_demand()
+        for _ in range(6):
+            await self.mine()
+
+    async def mine(self) -> None:
+        """Mine a block, some hours after the one before but never in the future."""
+        newest = await self._node.ask("eth_getBlockByNumber", "latest", False)
+        last = int(newest["timestamp"], 16)
+        await self._node.next_block_at(max(last + 1, min(last + self._step, int(time.time()) - 60)))
+        await self._node.mine()
+
+    async def trade(self) -> None:
+        """Let the crowd move, for a few blocks."""
+        for _ in range(self._random.randrange(1, 4)):
+            await self.market.play(self._random.randrange(1, 2 * MOVES))
+            await self.mine()
+
+    async def reorganise(self) -> None:
+        """Replace the newest blocks, or take them away; a token that was made there is gone too."""
+        depth = next(self._depths)
+        head = await self._node.head()
+        if len(await self._launchpad.tokens(head - depth)) == len(await self._launchpad.tokens()):
+            creator = self.market.traders[0]
+            each = listing(900 + self.done["reorg"], 0)
+            await self._node.send(
+                self._launchpad.create(creator, each.name, each.symbol, each.terms)
+            )
+            await self.mine()
+            for _ in range(depth - 1):
+                await self.market.play(5)
+                await self.mine()
+            await asyncio.sleep(self._random.uniform(0, 0.5))  # mostly long enough to be indexed
+        else:  # the crowd has made a token there, and would miss it
+            return
+        await (self._node.reorg if self._random.random() < 0.7 else self._node.rollback)(depth)
+        self.done["reorg"] += 1
+
+    async def cut(self) -> None:
+        """Drop the line to the node for a while."""
+        await self._gate.cut()
+        await asyncio.sleep(self._random.uniform(0.1, 1.0))
+        await self.trade()
+        await self._gate.open()
+        self.done["cut"] += 1
+
+    async def kill(self) -> None:
+        """Kill one of the two indexers, the one at work or the one that stands by, and start it again."""
+        self._system.restart(self._random.choice(["indexer", "indexer2"]))
+        self.done["kill"] += 1
+
+    async def run(self) -> None:
+        """Go on until there are enough trades, and each thing has gone wrong several times."""
+        wrongs = [self.reorganise, self.reorganise, self.cut, self.kill]
+        while await trades_on(self._node) < TRADES or min(
+            self.done[kind] for kind in ("reorg", "cut", "kill")
+        ) < (5 if TRADES > 1000 else 2):
+            await self.trade()
+            await self._random.choice(wrongs)()
+
+
+@asynccontextmanager
+async def chain_of(program: Path, folder: Path) -> AsyncIterator[tuple[Node, Gate]]:
+    """A chain that began nine days ago, and a line to it that can be cut."""
+    began = int(time.time()) - 9 * DAY // 1_000_000
+    anvil = Anvil(program, Options(genesis_time=began), folder / "anvil.log")
+    await anvil.start()
+    gate = Gate(anvil.port)
+    await gate.open()
+    try:
+        async with connect(anvil.url) as node:
+            yield node, gate
+    finally:
+        await gate.cut()
+        anvil.kill()
+
+
+def settings_of(gate: Gate, launchpad: Launchpad) -> Settings:
+    return Settings(
+        chain_rpc_urls=[gate.ws_url, gate.url],
+        chain_poll_seconds=0.5,
+        launchpads=[f"outcry@{show(launchpad.address)}"],
+    )
+
+
+async def head_reached(connection: asyncpg.Connection, node: Node, head: int) -> bool:
+    """Whether the store stands at the node's block `head`."""
+    there = await node.ask("eth_getBlockByNumber", hex(head), False)
+    stored = await token_store.read_head(connection)
+    return stored is not None and show(stored.hash) == there["hash"]
+
+
+async def test_all_figures_are_those_of_the_contracts(
+    anvil_program: Path, contracts: Contracts, tmp_path: Path
+) -> None:
+    """Reorgs of depth 1 to 5, a line that drops, indexers killed with -9: nothing is lost or doubled.
+
+    Volumes, balances, holder counts, supplies, market caps: every token, every holder, to the wei. What
+    the log says, made anew, is what was there.
+    """
+    began = time.monotonic()
+    async with chain_of(anvil_program, tmp_path) as (node, gate):
+        [owner] = accounts(1, seed=0)
+        launchpad = await deploy(node, contracts, owner)
+        async with System(settings_of(gate, launchpad), tmp_path) as system:
+            connection = await dial(system.database_url, application_name="test")
+            chaos = Chaos(launchpad, gate, system, seed=9)
+            system.start("indexer", "indexer2")
+            await chaos.open()
+            await chaos.run()
+            await chaos.mine()
+            head = await node.head()
+            worked = time.monotonic() - began
+            await eventually(
+                "the last block is stored", lambda: head_reached(connection, node, head), 120
+            )
+            now = time.time_ns() // 1000
+            truth = await of_chain(launchpad, chaos.market.traders, head, now)
+            said = await of_store(connection, list(truth), now)
+            assert said.keys() == truth.keys()
+            for token, right in truth.items():
+                assert said[token] == right, show(token)
+            total = sum(each.trades for each in truth.values())
+            assert total >= TRADES
+            assert len(truth) >= TOKENS
+            days = [each.volumes for each in truth.values()]
+            assert 0 < sum(one.day for one in days) < sum(one.week for one in days)
+            assert sum(one.week for one in days) < sum(one.total for one in days)
+            known = await connection.fetchval(
+                "SELECT count(*) FROM token_figures WHERE trades > 0 OR holders > 0"
+            )
+            assert known == sum(each.trades > 0 or each.holders > 0 for each in truth.values())
+            compared = await rebuild_and_compare(connection, lambda *_: None, keep=False)
+            assert [each.table for each in compared if not each.same] == []
+            reports = await figures_of(system)
+            await connection.close(timeout=5)
+    holders = sum(each.holders for each in truth.values())
+    sys.stdout.write(
+        f"{total} trades of {len(truth)} tokens by {ACCOUNTS} accounts, {holders} holders, block {head};"
+        f" {dict(chaos.done)}, {reports}; {worked:.0f} s, compared after {time.monotonic() - began:.0f} s\n"
+    )
+
+
+async def figures_of(system: System) -> dict[str, float]:
+    """Return what the two indexers have counted since they were started last, together."""
+    valkey = connect_valkey(system.engines.valkey_url)
+    found: Counter[str] = Counter()
+    for status in await read_statuses(valkey):
+        if status.role == "indexer":
+            for name in ("reorgs", "blocks_undone", "trades", "commits", "logs_refused"):
+                found[name] += int(status.counters[name])
+    await valkey.aclose()
+    return dict(found)
