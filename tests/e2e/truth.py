@@ -16,10 +16,10 @@ from openoutcry.sandbox.launchpad import Launchpad
 from openoutcry.sandbox.node import Node, show
 from openoutcry.tokens import DAY, WEEK, WEI, Volumes
 
-TRADES = {
+TRADES = [
     keccak256(f"{name}(address,address,uint256,uint256,uint256,uint256,uint256)".encode())
     for name in ("Buy", "Sell")
-}
+]
 
 
 class TokenTruth(Struct, frozen=True):
@@ -68,7 +68,7 @@ async def of_chain(
 
 async def trades_on(node: Node) -> int:
     """Return how many trades the chain has now."""
-    return sum(int(log["topics"][0], 16) in _NUMBERS for log in await _logs(node, "latest"))
+    return len(await _trades(node, "latest"))
 
 
 async def of_store(
@@ -95,7 +95,7 @@ async def of_store(
 
 
 async def _volumes(node: Node, block: int, now: int) -> dict[bytes, tuple[int, Volumes]]:
-    logs = [log for log in await _logs(node, hex(block)) if int(log["topics"][0], 16) in _NUMBERS]
+    logs = await _trades(node, hex(block))
     numbers = sorted({log["blockNumber"] for log in logs})
     headers = await node.ask_all([("eth_getBlockByNumber", (one, False)) for one in numbers])
     times = {one["number"]: int(one["timestamp"], 16) * 1_000_000 for one in headers}
@@ -111,8 +111,8 @@ async def _volumes(node: Node, block: int, now: int) -> dict[bytes, tuple[int, V
     return {token: (one[0], Volumes(*one[1:])) for token, one in sums.items()}
 
 
-async def _logs(node: Node, until: str) -> list[dict[str, Any]]:
-    """Return all logs; everybody on this chain is an honest token or the launchpad."""
+async def _trades(node: Node, until: str) -> list[dict[str, Any]]:
+    """Return the logs of all trades; whoever emits such on this chain is an honest token."""
     topics = [show(topic) for topic in TRADES]
     question = {"fromBlock": "0x0", "toBlock": until, "topics": [topics]}
     found: list[dict[str, Any]] = await node.ask("eth_getLogs", question)
@@ -126,6 +126,3 @@ async def _holders(connection: asyncpg.Connection[Any], token: bytes) -> dict[by
         found |= {each.address: each.balance for each in page}
         after = HolderCursor(page[-1].balance, page[-1].address)
     return found
-
-
-_NUMBERS = {int.from_bytes(topic) for topic in TRADES}
