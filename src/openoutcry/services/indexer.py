@@ -121,7 +121,7 @@ class Indexer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Index until `stop`."""
-        backoff = Backoff(first=0.1, most=_LONGEST_PAUSE)
+        backoff = Backoff(first=0.1, most=5.0)
         while not stop.is_set():
             connection: asyncpg.Connection | None = None
             try:

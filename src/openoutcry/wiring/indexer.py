@@ -25,6 +25,7 @@ from openoutcry.wiring.parts import engines_answer, open_valkey
 
 _COMMAND_SECONDS = 120.0
 """Undoing blocks of tokens with a long past may take a while."""
+_END_SECONDS = 2.0
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -74,13 +75,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                     indexer.notes,
                 )
             )
+            running = tasks.create_task(indexer.run(stop))
             beside = [
+                tasks.create_task(stop.wait()),
                 tasks.create_task(indexer.run_windows(stop)),
                 tasks.create_task(heads.run(stop)),
                 tasks.create_task(catch_up.watch(lambda: indexer.progress, _teller(), stop)),
             ]
-            await indexer.run(stop)
-            await end(*beside)
+            await asyncio.wait({running, beside[0]}, return_when=asyncio.FIRST_COMPLETED)
+            # A node that hangs, or a large block, is not waited for: what has not committed is undone.
+            await asyncio.wait({running}, timeout=_END_SECONDS)
+            await end(running, *beside)
 
 
 def _teller() -> catch_up.Teller:
