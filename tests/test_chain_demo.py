@@ -47,7 +47,7 @@ def test_anvil_is_fetched_once(
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     place = tmp_path / "kept" / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin"
     program(
-        nowhere / "npm", f'echo "$@" >> {tmp_path}/asked; mkdir -p {place}; touch {place}/anvil'
+        nowhere / "npm", f'echo "$@" >> {tmp_path}/asked; /bin/mkdir -p {place}; : > {place}/anvil'
     )
     assert provide_anvil(kept=tmp_path / "kept") == place / "anvil"
     assert provide_anvil(kept=tmp_path / "kept") == place / "anvil"
