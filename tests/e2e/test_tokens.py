@@ -23,8 +23,6 @@ from chainkit import Gate
 from openoutcry.adapters.postgres import token_store
 from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.postgres.token_compare import rebuild_and_compare
-from openoutcry.adapters.valkey.client import connect as connect_valkey
-from openoutcry.adapters.valkey.status_board import read_statuses
 from openoutcry.config import Settings
 from openoutcry.sandbox.anvil import Anvil, Options
 from openoutcry.sandbox.contracts import Contracts
@@ -32,7 +30,6 @@ from openoutcry.sandbox.launchpad import Launchpad, accounts, deploy
 from openoutcry.sandbox.node import Node, connect, show
 from openoutcry.sandbox.token_crowd import listing
 from openoutcry.sandbox.token_market import TokenMarket
-from openoutcry.tokens import DAY
 
 from .system import System, eventually
 from .truth import of_chain, of_store, trades_on
@@ -42,7 +39,8 @@ ACCOUNTS = max(20, TRADES // 25)
 TOKENS = max(5, TRADES // 100)
 MOVES = 15
 """What the crowd does in each block, about."""
-OFTEN = {"reorg": 5, "cut": 3, "kill": 3}
+DAYS = 8
+OFTEN = {"reorganise": 5, "cut": 3, "kill": 3}
 """How often each thing goes wrong at least."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -51,17 +49,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 class Chaos:
     """Lets a crowd trade, block by block over eight days, and things go wrong in between."""
 
-    def __init__(self, launchpad: Launchpad, gate: Gate, system: System, seed: int) -> None:
+    def __init__(
+        self,
+        launchpad: Launchpad,
+        gate: Gate,
+        system: System,
+        store: asyncpg.Connection,
+        seed: int,
+    ) -> None:
         self.done: Counter[str] = Counter()
         self.market = TokenMarket(launchpad, seed=seed, tokens=TOKENS, traders=ACCOUNTS)
         self._launchpad = launchpad
         self._node = launchpad.node
         self._gate = gate
         self._system = system
+        self._store = store
         self._random = random.Random(seed)
         self._depths = itertools.cycle(self._random.sample(range(1, 6), 5))
-        rounds = TRADES // MOVES * 3 // 2 + 20
-        self._step = 8 * DAY // 1_000_000 // rounds
+        self._share = 0.0
 
     async def open(self) -> None:
         """Create the tokens, deep enough that no reorganisation reaches them."""
@@ -71,10 +76,10 @@ class Chaos:
             await self.mine()
 
     async def mine(self) -> None:
-        """Mine a block, some hours after the one before but never in the future."""
+        """Mine a block, as far on in the eight days as the trades are."""
         newest = await self._node.ask("eth_getBlockByNumber", "latest", False)
-        last = int(newest["timestamp"], 16)
-        await self._node.next_block_at(max(last + 1, min(last + self._step, int(time.time()) - 60)))
+        planned = int(time.time()) - 60 - int((1 - self._share) * DAYS * 86_400)
+        await self._node.next_block_at(max(int(newest["timestamp"], 16) + 1, planned))
         await self._node.mine()
 
     async def trade(self) -> None:
@@ -86,16 +91,26 @@ class Chaos:
     async def reorganise(self) -> None:
         """Replace the newest blocks, or take them away; a token that was made there is gone too."""
         depth = next(self._depths)
-        each, creator = listing(900 + self.done["reorg"], 0), self.market.traders[0]
+        each, creator = listing(900 + self.done["reorganise"], 0), self.market.traders[0]
         await self._node.send(self._launchpad.create(creator, each.name, each.symbol, each.terms))
         for _ in range(depth):
             await self.market.play(5)
             await self.mine()
         kept = await self._launchpad.tokens(await self._node.head() - depth)
         if {stall.token for stall in self.market.stalls} <= set(kept):
-            await asyncio.sleep(self._random.uniform(0, 0.5))  # mostly enough to be indexed
+            if self.done["reorganise"] % 2:
+                await asyncio.sleep(self._random.uniform(0, 0.5))  # in the middle of something
+            else:
+                await self.stored()
             await (self._node.reorg if self._random.random() < 0.7 else self._node.rollback)(depth)
-            self.done["reorg"] += 1
+            self.done["reorganise"] += 1
+
+    async def stored(self) -> None:
+        """Wait until the newest block is stored."""
+        head = await self._node.head()
+        await eventually(
+            f"block {head} is stored", lambda: head_reached(self._store, self._node, head), 120
+        )
 
     async def cut(self) -> None:
         """Drop the line to the node for a while."""
@@ -112,18 +127,18 @@ class Chaos:
 
     async def run(self) -> None:
         """Go on until there are enough trades, and each thing has gone wrong several times."""
-        wrongs = [self.reorganise, self.reorganise, self.cut, self.kill]
-        while await trades_on(self._node) < TRADES or any(
-            self.done[kind] < often for kind, often in OFTEN.items()
-        ):
+        wrongs = [self.reorganise, self.cut, self.kill]
+        while self._share < 1 or any(self.done[kind] < often for kind, often in OFTEN.items()):
             await self.trade()
-            await self._random.choice(wrongs)()
+            self._share = min(1.0, await trades_on(self._node) / TRADES)
+            wanted = [one for one in wrongs if self.done[one.__name__] < OFTEN[one.__name__]]
+            await self._random.choice(wanted or wrongs)()
 
 
 @asynccontextmanager
 async def chain_of(program: Path, folder: Path) -> AsyncIterator[tuple[Node, Gate]]:
     """A chain that began nine days ago, and a line to it that can be cut."""
-    began = int(time.time()) - 9 * DAY // 1_000_000
+    began = int(time.time()) - (DAYS + 1) * 86_400
     anvil = Anvil(program, Options(genesis_time=began), folder / "anvil.log")
     await anvil.start()
     gate = Gate(anvil.port)
@@ -165,16 +180,13 @@ async def test_all_figures_are_those_of_the_contracts(
         launchpad = await deploy(node, contracts, owner)
         async with System(settings_of(gate, launchpad), tmp_path) as system:
             connection = await dial(system.database_url, application_name="test")
-            chaos = Chaos(launchpad, gate, system, seed=9)
+            chaos = Chaos(launchpad, gate, system, connection, seed=9)
             system.start("indexer", "indexer2")
             await chaos.open()
             await chaos.run()
             await chaos.mine()
-            head = await node.head()
-            worked = time.monotonic() - began
-            await eventually(
-                "the last block is stored", lambda: head_reached(connection, node, head), 120
-            )
+            head, worked = await node.head(), time.monotonic() - began
+            await chaos.stored()
             now = time.time_ns() // 1000
             truth = await of_chain(launchpad, chaos.market.traders, head, now)
             said = await of_store(connection, list(truth), now)
@@ -193,23 +205,15 @@ async def test_all_figures_are_those_of_the_contracts(
             assert known == sum(each.trades > 0 or each.holders > 0 for each in truth.values())
             compared = await rebuild_and_compare(connection, lambda *_: None, keep=False)
             assert [each.table for each in compared if not each.same] == []
-            reports = await figures_of(system)
+            undone = sum(
+                system.log(name).count("the chain has taken blocks back")
+                for name in ("indexer", "indexer2")
+            )
+            assert undone > 0
             await connection.close(timeout=5)
     holders = sum(each.holders for each in truth.values())
     sys.stdout.write(
         f"{total} trades of {len(truth)} tokens by {ACCOUNTS} accounts, {holders} holders,"
-        f" block {head}; {dict(chaos.done)}, {reports};"
+        f" block {head}; {dict(chaos.done)}, {undone} times blocks were undone;"
         f" {worked:.0f} s, compared after {time.monotonic() - began:.0f} s\n"
     )
-
-
-async def figures_of(system: System) -> dict[str, float]:
-    """Return what the two indexers have counted since they were started last, together."""
-    valkey = connect_valkey(system.engines.valkey_url)
-    found: Counter[str] = Counter()
-    for status in await read_statuses(valkey):
-        if status.role == "indexer":
-            for name in ("reorgs", "blocks_undone", "trades", "commits", "logs_refused"):
-                found[name] += int(status.counters[name])
-    await valkey.aclose()
-    return dict(found)

@@ -183,7 +183,7 @@ class Indexer:
             return self.watch, self._decoder
         stored = await token_index.read_identity(connection)
         nodes = self._nodes = self._nodes or self._make_nodes(Identity(*stored) if stored else None)
-        backoff = Backoff(first=0.25, most=_LONGEST_PAUSE)
+        backoff = Backoff(first=0.25, most=3.0)
         while not stop.is_set():
             try:
                 await nodes.ask([("eth_chainId", [])])
@@ -195,10 +195,10 @@ class Indexer:
                     f"The store holds another chain: {error}. Use a database of its own for each."
                 ) from error
             except ChainError as error:
-                delay = backoff.next()
-                self._reason = str(error)
-                log.warning("no node yet", reason=self._reason, again_in=round(delay, 2))
-                await sleep(delay, stop)
+                if self._reason != str(error):
+                    self._reason = str(error)
+                    log.warning("the indexer waits for a node", reason=self._reason)
+                await sleep(backoff.next(), stop)
             else:
                 return Watch(nodes), self._decoder
         return None
