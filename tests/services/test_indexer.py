@@ -200,6 +200,7 @@ async def test_another_takes_over(bench: Bench, db: asyncpg.Connection) -> None:
             await asyncio.sleep(1.0)
             assert not second.stats.owned
             assert second.progress is None
+            assert second.notes() == {"state": "standing by"}
             owner = await db.fetchval(
                 "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
                 " AND classid = $1 AND objid = 1",

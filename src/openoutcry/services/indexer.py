@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from msgspec import structs
 from redis.exceptions import RedisError
 
 from openoutcry.adapters.chain.nodes import Identity
@@ -110,12 +111,17 @@ class Indexer:
 
     @property
     def progress(self) -> Progress | None:
-        """How far it has come, None while it stands by."""
-        return self.source.progress if self.source else None
+        """How far what is stored has come, None while it stands by."""
+        if self.source is None:
+            return None
+        known, last = self.source.progress, self.stats.last
+        return structs.replace(known, number=last.number if last else known.first)
 
     def notes(self) -> dict[str, str]:
         """Return what there is to say in words: the node in use, and why nothing moves, if so."""
         notes = {"node": self._nodes.shown} if self._nodes else {}
+        if not self.stats.owned:
+            notes = {"state": "standing by"}
         reason = self._reason or (self.source.reason if self.source else "")
         return notes | ({"trouble": reason[:200]} if reason else {})
 

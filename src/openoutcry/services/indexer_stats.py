@@ -112,7 +112,8 @@ def figures(
         gauges["blocks_at_once"] = source.progress.span
         if (seen := watch.seen) is not None:
             gauges["chain_block"] = seen.number
-            behind = max(0, source.progress.target - source.progress.number)
+            done = last.number if last else source.progress.first
+            behind = max(0, source.progress.target - done)
             gauges["lag_blocks"] = behind
             if last is not None:
                 gauges["lag_seconds"] = max(0, seen.time - last.time) / 1e6 if behind else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import TaskGroup
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import aiohttp
@@ -90,8 +90,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 def _teller() -> catch_up.Teller:
     """Return a bar where somebody watches, lines elsewhere."""
-    if not sys.stderr.isatty():
-        return catch_up.Lines()
-    from openoutcry.wiring.indexer_bar import Bar
+    if sys.stderr.isatty():
+        # Who has not come by the command line may have been started without what draws it.
+        with suppress(ImportError):
+            from openoutcry.wiring.indexer_bar import Bar
 
-    return Bar()
+            return Bar()
+    return catch_up.Lines()
