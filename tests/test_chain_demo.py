@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.system import fetch
 from openoutcry.commands import chain_demo
 from openoutcry.commands.chain_demo import ANVIL, provide_anvil, with_chain
 from openoutcry.commands.up import roles_of
@@ -20,6 +21,7 @@ from openoutcry.config import Settings
 from openoutcry.errors import EngineError
 
 OUTCRY = (sys.executable, "-m", "openoutcry")
+EXAMPLE = Path(__file__).parent.parent / "examples" / "tokens.sh"
 PACKAGE = Path(__file__).parent / "chain" / "package.json"
 
 
@@ -89,6 +91,20 @@ def test_settings_of_a_chain_on_this_machine(anvil_program: Path, tmp_path: Path
     assert tmp_path.exists()
 
 
+def await_answers(base: str, environ: dict[str, str]) -> None:
+    """Check what the example of the README prints: price and confirmation of a trade."""
+    said = subprocess.run(
+        ["sh", str(EXAMPLE)],
+        env=environ | {"OUTCRY_API": base}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    price, confirmed = (json.loads(line)["data"] for line in said.stdout.splitlines())
+    assert price["holderCount"] > 0
+    assert float(price["volumeTotal"]) > 0
+    assert int(confirmed["volumeMetrics"]["volumeTotal"]) > 10**9
+    assert confirmed["holderCount"] > 0
+
+
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
 def test_one_command_shows_tokens(
@@ -127,6 +143,9 @@ def test_one_command_shows_tokens(
             assert roles["indexer"]["gauges"]["block"] > 100
             assert roles["indexer"]["counters"]["trades"] > 100
             assert roles["indexer"]["notes"] == {"node": f"ws://127.0.0.1:{chain}"}
+            base = f"http://127.0.0.1:{api}"
+            if fetch(f"{base}/api/v1/config").get("tokens"):
+                await_answers(base, environ)
             up.send_signal(signal.SIGTERM)
             rest_of_it = up.stdout.read() if up.stdout else ""
             assert up.wait(60) == 0, rest_of_it[-2000:]
