@@ -91,7 +91,7 @@ def test_settings_of_a_chain_on_this_machine(anvil_program: Path, tmp_path: Path
     assert tmp_path.exists()
 
 
-def await_answers(base: str, environ: dict[str, str]) -> None:
+def check_example(base: str, environ: dict[str, str]) -> None:
     """Check what the example of the README prints: price and confirmation of a trade."""
     said = subprocess.run(
         ["sh", str(EXAMPLE)],
@@ -145,7 +145,7 @@ def test_one_command_shows_tokens(
             assert roles["indexer"]["notes"] == {"node": f"ws://127.0.0.1:{chain}"}
             base = f"http://127.0.0.1:{api}"
             if fetch(f"{base}/api/v1/config").get("tokens"):
-                await_answers(base, environ)
+                check_example(base, environ)
             up.send_signal(signal.SIGTERM)
             rest_of_it = up.stdout.read() if up.stdout else ""
             assert up.wait(60) == 0, rest_of_it[-2000:]

@@ -1,4 +1,4 @@
-"""A launchpad is traded on while its chain, the line to it and the indexers fail; all figures are right.
+"""A launchpad is traded on while chain, line, indexers and store fail; all figures are right.
 
 `OUTCRY_TEST_TOKEN_TRADES=5000` is the whole size: 5,000 trades by 200 accounts over 50 tokens.
 """
@@ -40,7 +40,7 @@ TOKENS = max(5, TRADES // 100)
 MOVES = 15
 """What the crowd does in each block, about."""
 DAYS = 8
-OFTEN = {"reorganise": 5, "cut": 3, "kill": 3}
+OFTEN = {"reorganise": 5, "cut": 3, "kill": 3, "kill_store": 1}
 """How often each thing goes wrong at least."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -63,7 +63,7 @@ class Chaos:
         self._node = launchpad.node
         self._gate = gate
         self._system = system
-        self._store = store
+        self.store = store
         self._random = random.Random(seed)
         self._depths = itertools.cycle(self._random.sample(range(1, 6), 5))
         self._share = 0.0
@@ -109,7 +109,7 @@ class Chaos:
         """Wait until the newest block is stored."""
         head = await self._node.head()
         await eventually(
-            f"block {head} is stored", lambda: head_reached(self._store, self._node, head), 120
+            f"block {head} is stored", lambda: head_reached(self.store, self._node, head), 120
         )
 
     async def cut(self) -> None:
@@ -125,9 +125,17 @@ class Chaos:
         self._system.restart(self._random.choice(["indexer", "indexer2"]))
         self.done["kill"] += 1
 
+    async def kill_store(self) -> None:
+        """Kill PostgreSQL, and start it again."""
+        self._system.engines.kill_postgres()
+        await self.trade()
+        await self._system.engines.restart_postgres()
+        self.store = await dial(self._system.database_url, application_name="test")
+        self.done["kill_store"] += 1
+
     async def run(self) -> None:
         """Go on until there are enough trades, and each thing has gone wrong several times."""
-        wrongs = [self.reorganise, self.cut, self.kill]
+        wrongs = [self.reorganise, self.cut, self.kill, self.kill_store]
         while self._share < 1 or any(self.done[kind] < often for kind, often in OFTEN.items()):
             await self.trade()
             self._share = min(1.0, await trades_on(self._node) / TRADES)
@@ -169,7 +177,7 @@ async def head_reached(connection: asyncpg.Connection, node: Node, head: int) ->
 async def test_all_figures_are_those_of_the_contracts(
     anvil_program: Path, contracts: Contracts, tmp_path: Path
 ) -> None:
-    """Reorgs of depth 1 to 5, a line that drops, indexers killed with -9: nothing is lost or doubled.
+    """Reorgs of depth 1 to 5, lines that drop, indexers and PostgreSQL killed: nothing lost or doubled.
 
     Volumes, balances, holder counts, supplies, market caps: every token, every holder, to the wei. What
     the log says, made anew, is what was there.
@@ -187,6 +195,8 @@ async def test_all_figures_are_those_of_the_contracts(
             await chaos.mine()
             head, worked = await node.head(), time.monotonic() - began
             await chaos.stored()
+            await connection.close(timeout=5)
+            connection = chaos.store
             now = time.time_ns() // 1000
             truth = await of_chain(launchpad, chaos.market.traders, head, now)
             said = await of_store(connection, list(truth), now)

@@ -32,7 +32,13 @@ from openoutcry.core.chain.descriptions import Launchpad
 from openoutcry.core.chain.follow import Rules
 from openoutcry.core.chain.launchpads import Decoder
 from openoutcry.core.chain.steps import Apply, Progress, Step, Undo
-from openoutcry.errors import ChainError, ConfigError, OutcryError, WrongChainError
+from openoutcry.errors import (
+    ChainError,
+    ConfigError,
+    OutcryError,
+    ReorgTooDeepError,
+    WrongChainError,
+)
 from openoutcry.services.chain_source import ChainSource
 from openoutcry.services.indexer_stats import IndexerStats, Shown, Watch
 from openoutcry.tokens import Block
@@ -48,6 +54,8 @@ _STANDBY_SECONDS: Final = 0.5
 _LONGEST_PAUSE: Final = 15.0
 # What passes: an engine that is restarting, a lock that is held.
 _PASSING: Final = (*OUTAGES, OutcryError)
+# What most likely needs somebody to do something.
+_GRAVE: Final = (ReorgTooDeepError, WrongChainError)
 
 
 class ChainNodes(Shown, Caller, Protocol):
