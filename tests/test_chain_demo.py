@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from e2e.system import fetch
 from openoutcry.commands import chain_demo
 from openoutcry.commands.chain_demo import ANVIL, provide_anvil, with_chain
-from openoutcry.commands.up import roles_of
+from openoutcry.commands.up import _refuse_taken_ports, roles_of
 from openoutcry.config import Settings
 from openoutcry.errors import EngineError
 
@@ -89,6 +90,19 @@ def test_settings_of_a_chain_on_this_machine(anvil_program: Path, tmp_path: Path
     with with_chain(Settings(sandbox_anvil=named, data_dir=str(tmp_path))) as settings:
         assert settings.data_dir == str(tmp_path)
     assert tmp_path.exists()
+
+
+def test_what_is_missing_is_said_before_anything_starts(
+    anvil_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler by the command that installs it, a taken port by its setting."""
+    monkeypatch.setattr(chain_demo, "find_spec", lambda _: None)
+    with pytest.raises(EngineError, match=r"openoutcry\[launchpad\]"):
+        with_chain(Settings(sandbox_anvil=str(anvil_program))).__enter__()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(sandbox_chain_port=taken.getsockname()[1])
+        with pytest.raises(EngineError, match="OUTCRY_SANDBOX_CHAIN_PORT"):
+            _refuse_taken_ports(settings, ["chain"])
 
 
 def check_example(base: str, environ: dict[str, str]) -> None:
