@@ -16,16 +16,19 @@ UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-annotate --
 	--quiet --upgrade --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock clean
+.PHONY: help setup demo demo-tokens test lint format docs lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: $(STAMPS)/package $(if $(FRONTEND),$(STAMPS)/frontend) ## Make .venv from the lock files, build the dashboard
 	@$(if $(FRONTEND),:,echo "There is no frontend/ here: the dashboard is not built.")
 
 demo: setup ## Run everything against the exchange on localhost
 	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox
+
+demo-tokens: setup $(if $(CHAIN),$(STAMPS)/chain) ## The same, and a chain with a launchpad whose tokens are traded
+	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox --tokens
 
 test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) $(if $(CHAIN),$(STAMPS)/chain) ## Lint, then every test
 	$(BIN)/pytest -n 3 --dist worksteal

@@ -8,6 +8,8 @@ from msgspec import structs
 from rich.console import Console
 
 from openoutcry.commands.status import age, down, encode, render
+from openoutcry.commands.up import roles_of
+from openoutcry.config import Settings
 from openoutcry.services.status import (
     EngineStatus,
     RoleReport,
@@ -75,6 +77,25 @@ def test_what_is_down_is_named() -> None:
     text = shown(ill)
     assert "no answer within 2 s" in text
     assert text.count("not running") == 3
+
+
+def test_an_indexer_says_where_it_stands() -> None:
+    """Block, lag and what it says in words; where a chain is configured, a missing one is down."""
+    indexer = structs.replace(
+        role("indexer"),
+        counters={"logs_refused": 2, "blocks_undone": 5},
+        gauges={"block": 1234.0, "lag_blocks": 3.0, "lag_seconds": 36.0},
+        notes={"node": "wss://node.example"},
+    )
+    with_chain = structs.replace(WELL, roles=[*WELL.roles, indexer])
+    text = shown(with_chain)
+    for words in ("block 1,234, lag blocks 3, lag seconds 36", "refused 2", "undone 5"):
+        assert words in text
+    assert "node wss://node.example" in text
+    roles = roles_of(Settings(chain_rpc_urls=["wss://node.example/KEY"], launchpads=["x"]))
+    assert down(with_chain, roles) == []
+    assert down(WELL, roles) == ["indexer"]
+    assert down(WELL, roles_of(Settings())) == []
 
 
 def test_an_old_report_stands_out() -> None:

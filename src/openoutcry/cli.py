@@ -14,6 +14,7 @@ import typer
 from openoutcry.commands.account_words import exchange_key, key, user
 from openoutcry.commands.errors import exit_on_error
 from openoutcry.commands.options import DataDir, overrides
+from openoutcry.commands.rebuild_words import rebuild
 from openoutcry.commands.stats_words import stats
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(user, name="user")
 app.add_typer(key, name="key")
 app.add_typer(exchange_key, name="exchange-key")
 app.add_typer(stats, name="stats")
+app.add_typer(rebuild, name="rebuild")
 app.add_typer(config, name="config", hidden=True)
 
 Symbol = Annotated[str | None, typer.Option(help="Only this symbol, such as BTCUSDT.")]
@@ -88,15 +90,20 @@ def up(
     rate: Annotated[
         float | None, typer.Option(help="Trades per second the sandbox makes up [6].")
     ] = None,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="With a chain on localhost, and tokens traded there.")
+    ] = False,
 ) -> None:
     """Start everything: engines, feed, recorder, API, hub; watch it until Ctrl-C.
 
     PostgreSQL and Valkey run as child processes unless OUTCRY_DATABASE_URL and OUTCRY_VALKEY_URL
-    name others. What dies is started again. Ctrl-C stops in order, a second one at once.
+    name others. What dies is started again. Ctrl-C stops in order, a second one at once. Where
+    OUTCRY_CHAIN_RPC_URLS names a chain, its tokens are indexed too.
 
     \b
     outcry up
     outcry up --sandbox --rate 500
+    outcry up --sandbox --tokens
     outcry up --replay monday.jsonl --speed 10 --symbols btcusdt
     outcry up --port 9000 --ws-port 9001 --data-dir /srv/outcry
     """
@@ -113,13 +120,17 @@ def up(
             "sandbox_rate": rate,
         },
         sandbox=sandbox or replay is not None,
+        tokens=tokens,
     )
 
 
 @app.command()
 def run(
     role: Annotated[
-        str, typer.Argument(help="feed, recorder, api, hub, sandbox; or migrate, which ends.")
+        str,
+        typer.Argument(
+            help="feed, recorder, api, hub, trader, indexer, sandbox, chain; or migrate, which ends."
+        ),
     ],
 ) -> None:
     """Run one role in this process, for systemd, containers or a cluster.
@@ -218,7 +229,8 @@ def status(
 ) -> None:
     """Show engines, roles, lag, trades and gaps. Exit code 1 when an engine or a role is down.
 
-    The roles are those that `outcry up` runs: feed, recorder, hub and api.
+    The roles are those that `outcry up` runs: feed, recorder, hub, api, trader, and where a chain is
+    configured indexer.
 
     \b
     outcry status

@@ -210,6 +210,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         default_factory=lambda: ["100000 USDT", "2 BTC", "40 ETH", "1000 SOL"]
     )
     """What each of them has there to begin with."""
+    sandbox_chain_port: Port = 8545
+    """Port of the chain on localhost (`outcry up --tokens`)."""
+    sandbox_anvil: str = ""
+    """Its program, anvil, or a folder of Node packages with it; empty: looked for, fetched by npm."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log level that is printed."""

@@ -120,7 +120,7 @@ class RoleStatus(Struct, frozen=True):
     """What one running process says of itself, once a second.
 
     `counters` only grow while the process lives; `gauges` are as of `updated_time`; `symbols` maps
-    a symbol to the venue time of its last trade (µs).
+    a symbol to the venue time of its last trade (µs). `notes` are short texts, without secrets.
     """
 
     role: str
@@ -133,3 +133,4 @@ class RoleStatus(Struct, frozen=True):
     counters: dict[str, float] = {}
     gauges: dict[str, float] = {}
     symbols: dict[str, int] = {}
+    notes: dict[str, str] = {}

@@ -21,7 +21,12 @@ from openoutcry.engines import Engine, Engines, die_with_parent
 from openoutcry.errors import EngineError
 
 # Trades stop arriving, then what has arrived is stored, then nobody is left to be told.
-STOP_ORDER = (("feed",), ("recorder", "migrate"), ("trader",), ("hub", "api", "sandbox"))
+STOP_ORDER = (
+    ("feed", "indexer"),
+    ("recorder", "migrate"),
+    ("trader",),
+    ("hub", "api", "sandbox", "chain"),
+)
 GRACE_SECONDS = 3.0
 USAGE_EXIT = 2
 """Exit code of a role that was asked for something impossible: trying again will not help."""

@@ -40,6 +40,20 @@ async def test_report_appears_expires_and_goes(valkey: Redis) -> None:
     assert await read_statuses(valkey) == []
 
 
+async def test_what_a_role_says_in_words(store: asyncpg.Pool, valkey: Redis) -> None:
+    """Notes are collected with the rest."""
+    stop = asyncio.Event()
+    notes = {"node": "https://node.example"}
+    task = asyncio.create_task(report("indexer", figures, valkey, stop, lambda: notes))
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        if found := (await collect(store, valkey, Settings())).roles:
+            break
+    assert [(each.role, each.notes) for each in found] == [("indexer", notes)]
+    stop.set()
+    await asyncio.wait_for(task, 30)
+
+
 async def test_report_outlives_valkey() -> None:
     """Without Valkey the reporter keeps trying and stops when told to."""
     valkey = connect("redis://127.0.0.1:1/0")

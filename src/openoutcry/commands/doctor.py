@@ -76,6 +76,10 @@ async def _collect(settings: Settings) -> list[Finding]:
     found += [each async for each in check_database(database)]
     found += [each async for each in check_valkey(valkey)]
     found += [await check_clock(settings.binance_rest_url), check_front_end()]
+    if settings.chain_rpc_urls:
+        from openoutcry.commands.doctor_chain import check_chain
+
+        found += [each async for each in check_chain(settings, database)]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from openoutcry import config, logs
 from openoutcry.adapters.postgres.pool import Pool, open_pool
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.commands.context import finish, reached
-from openoutcry.commands.up import ROLES
+from openoutcry.commands.up import ROLES, roles_of
 from openoutcry.config import Settings
 from openoutcry.services.status import EngineStatus, RoleReport, SystemStatus, collect
 
@@ -31,6 +31,7 @@ _SHOWN = {
     "recorder": ("trades_per_second", "lag_seconds", "shards_owned", "dead_letters"),
     "hub": ("clients", "clients_slow", "loop_lag_seconds"),
     "trader": ("accounts", "behind", "fills"),
+    "indexer": ("block", "lag_blocks", "lag_seconds", "logs_refused", "blocks_undone"),
     "api": ("requests",),
 }
 
@@ -44,43 +45,46 @@ def status(overrides: dict[str, Any], *, as_json: bool, watch: bool) -> None:
         raise typer.Exit(1 if down else 0)
 
 
-def down(found: SystemStatus) -> list[str]:
+def down(found: SystemStatus, roles: Sequence[str] = ROLES) -> list[str]:
     """Return the engines that do not answer, and of the roles that `outcry up` runs those missing.
 
     What cannot be known while Valkey is out counts as missing.
     """
     silent = [engine.name for engine in found.engines if not engine.ok]
     seen = {each.role for each in found.roles}
-    return [*silent, *(role for role in ROLES if role not in seen)]
+    return [*silent, *(role for role in roles if role not in seen)]
 
 
-def encode(found: SystemStatus) -> str:
+def encode(found: SystemStatus, roles: Sequence[str] = ROLES) -> str:
     """Return the status as the API writes it, and what is down as `down`."""
-    return msgspec.json.encode({**msgspec.to_builtins(found), "down": down(found)}).decode()
+    body = {**msgspec.to_builtins(found), "down": down(found, roles)}
+    return msgspec.json.encode(body).decode()
 
 
-def render(found: SystemStatus) -> Group:
+def render(found: SystemStatus, roles: Sequence[str] = ROLES) -> Group:
     """Return the status as tables: what runs, how far the store is, what each symbol did last."""
-    return Group(_processes(found), Text(), _streams(found), Text(), _symbols(found), _gaps(found))
+    processes = _processes(found, roles)
+    return Group(processes, Text(), _streams(found), Text(), _symbols(found), _gaps(found))
 
 
 async def _show(settings: Settings, *, as_json: bool, watch: bool) -> list[str]:
     console = Console(highlight=False, soft_wrap=as_json)
+    roles = roles_of(settings)
     async with _stores(settings) as (pool, valkey):
         found = await collect(pool, valkey, settings)
         if not watch:
             if as_json:
-                typer.echo(encode(found))
+                typer.echo(encode(found, roles))
             else:
-                console.print(render(found))
-            return down(found)
+                console.print(render(found, roles))
+            return down(found, roles)
         # Drawn over the old picture, never cleared in between: nothing flickers.
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 if as_json:
-                    typer.echo(encode(found))
+                    typer.echo(encode(found, roles))
                 else:
-                    live.update(render(found), refresh=True)
+                    live.update(render(found, roles), refresh=True)
                 await asyncio.sleep(_PERIOD)
                 found = await collect(pool, valkey, settings)
 
@@ -99,14 +103,14 @@ async def _stores(settings: Settings) -> AsyncIterator[tuple[Pool, Redis]]:
             await valkey.aclose()
 
 
-def _processes(found: SystemStatus) -> Table:
+def _processes(found: SystemStatus, roles: Sequence[str]) -> Table:
     table = Table("", "state", "pid", "up", "reported", "figures", box=None)
     for engine in found.engines:
         table.add_row(engine.name, _answer(engine), "", "", "", _latency(engine))
-    for role in ROLES:
+    for role in roles:
         if not any(each.role == role for each in found.roles):
             table.add_row(role, Text("not running", style="bold red"))
-    order = {role: number for number, role in enumerate(ROLES)}
+    order = {role: number for number, role in enumerate(roles)}
     for each in sorted(found.roles, key=lambda report: order.get(report.role, len(order))):
         old = found.time - each.updated_time > _OLD_US
         state = Text("silent" if old else each.state, style="bold red" if old else "green")
@@ -127,7 +131,8 @@ def _latency(engine: EngineStatus) -> str:
 def _figures(report: RoleReport) -> str:
     known = {**report.counters, **report.gauges}
     wanted = [name for name in _SHOWN.get(report.role, ()) if name in known]
-    return ", ".join(f"{name.replace('_', ' ')} {_number(known[name])}" for name in wanted)
+    said = [f"{name.replace('_', ' ')} {_number(known[name])}" for name in wanted]
+    return ", ".join([*said, *(f"{name} {text}" for name, text in report.notes.items())])
 
 
 def _number(value: float) -> str:

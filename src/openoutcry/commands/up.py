@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,30 @@ from openoutcry.nursery import Nursery, supported
 ROLES = ("feed", "recorder", "hub", "api", "trader")
 
 
-def up(overrides: dict[str, Any], *, sandbox: bool) -> None:
-    """Run the whole system in the foreground."""
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """Return the roles that these settings need, but for what stands in for the world outside."""
+    return (*ROLES, "indexer") if settings.chain_rpc_urls else ROLES
+
+
+def up(overrides: dict[str, Any], *, sandbox: bool, tokens: bool = False) -> None:
+    """Run the whole system in the foreground; with `tokens` beside a chain on this machine."""
     began = time.perf_counter()
     settings = config.load(overrides=overrides)
+    if not tokens:
+        _up(settings, began, sandbox=sandbox, chain=False)
+        return
+    from openoutcry.commands.chain_demo import with_chain
+
+    with with_chain(settings) as found:
+        _up(found, began, sandbox=sandbox, chain=True)
+
+
+def _up(settings: Settings, began: float, *, sandbox: bool, chain: bool) -> None:
     if sandbox:
         settings = towards_sandbox(settings)
-    roles = ("sandbox", *ROLES) if sandbox else ROLES
-    _refuse_taken_ports(settings, sandbox=sandbox)
+    world = (*(["sandbox"] if sandbox else []), *(["chain"] if chain else []))
+    roles = (*world, *roles_of(settings))
+    _refuse_taken_ports(settings, world)
     nursery = Nursery() if supported() else None
     if nursery:
         nursery.open()  # it imports while we do, and while the engines' programs are looked for
@@ -60,9 +77,11 @@ def towards_sandbox(settings: Settings) -> Settings:
     )
 
 
-def _refuse_taken_ports(settings: Settings, *, sandbox: bool) -> None:
+def _refuse_taken_ports(settings: Settings, world: Collection[str]) -> None:
     wanted = {"port": settings.host, "ws_port": settings.host}
-    if sandbox:
+    if "chain" in world:
+        wanted["sandbox_chain_port"] = "127.0.0.1"
+    if "sandbox" in world:
         wanted |= {"sandbox_port": settings.sandbox_host, "sandbox_ws_port": settings.sandbox_host}
     for name, host in wanted.items():
         number = getattr(settings, name)

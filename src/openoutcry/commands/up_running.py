@@ -14,6 +14,7 @@ from openoutcry.commands.context import data_dir
 from openoutcry.commands.ports import reachable
 from openoutcry.commands.up_view import LiveView, PlainView
 from openoutcry.config import Settings
+from openoutcry.core.chain.jsonrpc import shown
 from openoutcry.engines import Engines
 from openoutcry.nursery import Nursery
 from openoutcry.supervisor import Supervisor
@@ -47,6 +48,7 @@ async def run(
             "WebSocket": f"ws://{reachable(settings.host)}:{settings.ws_port}/",
             "Exchange": settings.binance_ws_url,
             "Symbols": ", ".join(settings.symbols),
+            **_chain(settings),
             "Data": str(running.data_dir or "as OUTCRY_DATABASE_URL and OUTCRY_VALKEY_URL say"),
             "Logs": str(logs),
         }
@@ -55,6 +57,16 @@ async def run(
     with view:
         await supervisor.run()
     ready.cancel()
+
+
+def _chain(settings: Settings) -> dict[str, str]:
+    """Return where the tokens come from; keys stand in a node's URL."""
+    if not settings.chain_rpc_urls:
+        return {}
+    return {
+        "Chain": ", ".join(map(shown, settings.chain_rpc_urls)),
+        "Launchpads": ", ".join(settings.launchpads),
+    }
 
 
 async def _announce(settings: Settings, view: PlainView, began: float) -> None:

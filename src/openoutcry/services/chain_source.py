@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -85,7 +85,7 @@ class ChainSource:
         """There may be a new head: look now instead of at the next poll."""
         self._news.set()
 
-    async def steps(self, stop: asyncio.Event) -> AsyncIterator[Step]:
+    async def steps(self, stop: asyncio.Event) -> AsyncGenerator[Step, None]:
         """Yield steps as there are, until `stop`; a node that fails is asked again.
 
         Raises ReorgTooDeepError and WrongChainError: neither goes away by waiting.

@@ -70,6 +70,7 @@ class RoleReport(Struct, frozen=True, rename="camel"):
     counters: dict[str, float]
     gauges: dict[str, float]
     symbols: dict[str, int]
+    notes: dict[str, str] = {}
 
 
 class StreamStatus(Struct, frozen=True, rename="camel"):
@@ -156,10 +157,17 @@ async def check_valkey(valkey: Redis) -> EngineStatus:
     return await _timed("valkey", lambda: ping(valkey))
 
 
-async def report(role: str, provider: Provider, valkey: Redis, stop: asyncio.Event) -> None:
+async def report(
+    role: str,
+    provider: Provider,
+    valkey: Redis,
+    stop: asyncio.Event,
+    notes: Callable[[], dict[str, str]] = dict,
+) -> None:
     """Write this process's status once a second until `stop`, then take it off the board.
 
-    Never raises when Valkey is out: the board forgets us after 5 s and has us back when it returns.
+    `notes` are what it has to say in words. Never raises when Valkey is out: the board forgets us
+    after 5 s and has us back when it returns.
     """
     host, pid = socket.gethostname(), os.getpid()
     instance = f"{host}-{pid}"
@@ -180,6 +188,7 @@ async def report(role: str, provider: Provider, valkey: Redis, stop: asyncio.Eve
             counters=counters,
             gauges=gauges,
             symbols=symbols,
+            notes=notes(),
         )
         try:
             await write_status(valkey, status)

@@ -10,7 +10,10 @@ from typing import Final
 from openoutcry.config import Settings
 from openoutcry.errors import ConfigError
 
-ROLES: Final = ("migrate", "feed", "recorder", "api", "hub", "trader", "sandbox")
+ROLES: Final = (
+    *("migrate", "feed", "recorder", "api", "hub", "trader", "indexer"),
+    *("sandbox", "chain"),
+)
 """Each is a module beside this one, with a function `run`."""
 
 Run = Callable[[Settings, asyncio.Event], Awaitable[None]]

@@ -96,6 +96,19 @@ def test_a_token_speaks_for_itself_only() -> None:
     assert [one.reason for one in decoded.refused] == ["token"]
 
 
+def test_a_price_that_nothing_could_store_is_refused() -> None:
+    """Whatever a curve says, a block can be stored: prices end where the store's numbers do."""
+    most = 10**60 - 1
+    logs = [
+        emitted("Buy", 1, 1, 1, 1, most, index=1),
+        emitted("Buy", 1, 1, 1, 1, most + 1, index=2),
+        emitted("Sell", 1, 1, 1, 1, 2**256 - 1, index=3),
+    ]
+    decoded = Decoder([SAMPLE]).decode(logs, KNOWN)
+    assert [one.index for one in decoded.events[BLOCK]] == [1]
+    assert [one.reason for one in decoded.refused] == ["amount", "amount"]
+
+
 def test_transfers_from_before_a_token_was_known_do_not_count() -> None:
     """The same blocks come out whether they were asked for one by one or together."""
     known = {TOKEN: Followed("outcry", 18, 5)}

@@ -71,6 +71,27 @@ async def test_a_required_role_that_is_missing(store: asyncpg.Pool, valkey: Redi
         assert (await client.get("/health/ready")).status_code == 200
 
 
+async def test_an_indexer_is_listed_where_there_is_a_chain(
+    store: asyncpg.Pool, valkey: Redis
+) -> None:
+    """With a chain configured, an indexer that is missing is named; fatal only where required."""
+    chain = {"chain_rpc_urls": ["http://127.0.0.1:1/KEY"], "launchpads": ["outcry@0x" + "1" * 40]}
+    settings = msgspec.convert(chain, Settings)
+    async with client_of(create_app(store, valkey, settings, version="1", ttl=0)) as client:
+        answer = await client.get("/health/ready")
+        assert answer.status_code == 200
+        missing = [each for each in answer.json()["roles"] if each["name"] == "indexer"]
+        assert [each["ok"] for each in missing] == [False]
+    required = msgspec.structs.replace(settings, required_roles=["indexer"])
+    async with client_of(create_app(store, valkey, required, version="1", ttl=0)) as client:
+        answer = await client.get("/health/ready")
+        assert answer.status_code == 503
+        assert "indexer" in answer.json()["message"]
+        assert "KEY" not in answer.text
+        await write_status(valkey, role("indexer"))
+        assert (await client.get("/health/ready")).status_code == 200
+
+
 async def test_schema_behind(api: httpx.AsyncClient, store: asyncpg.Pool) -> None:
     """A database at another revision cannot be served from, and the reason says so."""
     await store.execute("UPDATE alembic_version SET version_num = '0000'")

@@ -53,6 +53,7 @@ class _Node:
         self.caller = caller
         self.place = place
         self.checked = False
+        self.failing = False
         self.rests_until = float("-inf")
         self.head = -1
         self.head_since = 0.0
@@ -118,6 +119,7 @@ class Nodes:
                 self._leave(node, error)
                 failures.append(error)
             else:
+                node.failing = False
                 self._use(node)
                 return found
         if all(isinstance(one, WrongChainError) for one in failures):
@@ -192,7 +194,10 @@ class Nodes:
         wait = self._rules.rest_wrong if wrong else self._rules.rest
         node.checked = False
         node.rests_until = self._clock() + wait
-        log.warning("a node fails", node=node.caller.shown, reason=str(error))
+        # Once, until it has answered again: it is asked every few moments.
+        tell = log.debug if node.failing else log.warning
+        tell("a node fails", node=node.caller.shown, reason=str(error))
+        node.failing = True
 
     async def _ahead_of(self, still: _Node) -> bool:
         """Use another node if it knows of a newer block than `still`; return whether one does."""

@@ -54,7 +54,7 @@ class HeadSubscription:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stay subscribed until `stop`, at the next URL whenever one fails."""
-        turn = 0
+        turn, failing = 0, False
         while not stop.is_set() and self._urls:
             url = self._urls[turn % len(self._urls)]
             turn += 1
@@ -65,6 +65,7 @@ class HeadSubscription:
                 await socket.ask([("eth_subscribe", ["newHeads"])])
                 self.connects += 1
                 self.connected = True
+                failing = False
                 log.info("subscribed to the chain's heads", node=socket.shown)
                 self._on_head()
                 reason = await self._watch(socket, stop)
@@ -75,10 +76,12 @@ class HeadSubscription:
                 await socket.close()
             if not stop.is_set():
                 delay = self._backoff.next()
-                log.warning(
+                tell = log.debug if failing else log.warning
+                tell(
                     "no news of the chain's head; it is polled",
                     node=socket.shown, reason=reason, again_in=round(delay, 1),
                 )  # fmt: skip
+                failing = True
                 await tasks.sleep(delay, stop)
 
     async def _watch(self, socket: NodeSocket, stop: asyncio.Event) -> str:

@@ -117,7 +117,9 @@ def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else "no answer in time"
 
 
-async def dial(database_url: str, *, application_name: str) -> asyncpg.Connection:
+async def dial(
+    database_url: str, *, application_name: str, command_timeout: float = 10.0
+) -> asyncpg.Connection:
     """Return a connection of its own, for one who holds a lock on it; times as in `open_pool`.
 
     Raises StoreUnavailableError.
@@ -125,7 +127,10 @@ async def dial(database_url: str, *, application_name: str) -> asyncpg.Connectio
     settings = {**_SERVER_SETTINGS, "application_name": application_name}
     with unavailable():
         dialled = await asyncpg.connect(
-            database_url, timeout=5.0, command_timeout=10.0, server_settings=settings
+            database_url,
+            timeout=5.0,
+            command_timeout=command_timeout,
+            server_settings=settings,
         )
         await _prepare(dialled)
     return dialled

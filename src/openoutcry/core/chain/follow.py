@@ -114,7 +114,8 @@ def _ancestor(
         return Retreat(rules.start - 1)
     raise ReorgTooDeepError(
         f"none of the {len(ours)} blocks from {ours[0].number} to {ours[-1].number} that are stored is"
-        " on the node's chain: rebuild the tokens from the chain, or check that it is the right one"
+        " on the node's chain: check that it is the right one, or have everything read again"
+        " (outcry rebuild tokens --from-chain)"
     )
 
 

@@ -13,6 +13,7 @@ from openoutcry.core.chain.abi import EventReader
 from openoutcry.core.chain.descriptions import EMITTER, POOL_TOKEN, Launchpad, Pool, Rule
 from openoutcry.errors import ConfigError, LogError
 from openoutcry.tokens import (
+    PRICE_UNIT,
     Log,
     TokenCreated,
     TokenEvent,
@@ -30,6 +31,8 @@ _NAME_LENGTH: Final = 128
 _SYMBOL_LENGTH: Final = 32
 _DIRTY: Final = 12
 _WEI_OF_PRICE: Final = 18
+_PRICES: Final = 10**78
+"""Prices are below this: what the store has room for, 10**42 ether."""
 
 
 class Followed(Struct, frozen=True):
@@ -260,11 +263,16 @@ def _sides(
 
 def _price(numbers: Mapping[str, int], eth: int, tokens: int, decimals: int) -> int:
     if (told := _amount(numbers, "price")) is not None:
-        return told * 10**_WEI_OF_PRICE
-    if tokens == 0:
+        price = told * 10**_WEI_OF_PRICE
+    elif tokens == 0:
         raise LogError("amount", f"{eth} wei for nothing have no price")
-    unit: int = 10 ** (_WEI_OF_PRICE + decimals)
-    return eth * unit // tokens
+    else:
+        price = eth * 10 ** (_WEI_OF_PRICE + decimals) // tokens
+    if price >= _PRICES:
+        raise LogError(
+            "amount", f"a price of {price // PRICE_UNIT} ether"
+        )  # nothing could store it
+    return price
 
 
 def _amount(numbers: Mapping[str, int], role: str) -> int | None:

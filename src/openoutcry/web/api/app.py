@@ -129,7 +129,9 @@ def create_app(
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
             *public_routes(stats),
-            *health_routes(cache, settings.required_roles),
+            *health_routes(
+                cache, settings.required_roles, ["indexer"] if settings.chain_rpc_urls else []
+            ),
             *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),

@@ -47,8 +47,13 @@ class ReadyBody(Struct, frozen=True):
     roles: list[RoleHealth]
 
 
-def health_routes(cache: StatusCache, required: Sequence[str] = ()) -> list[HTTPRouteHandler]:
-    """Return the health routes; a role in `required` that is missing makes the system unready."""
+def health_routes(
+    cache: StatusCache, required: Sequence[str] = (), more: Sequence[str] = ()
+) -> list[HTTPRouteHandler]:
+    """Return the health routes; a role in `required` that is missing makes the system unready.
+
+    `more` are roles that are listed besides those of every system.
+    """
 
     @get(
         "/health/live",
@@ -76,7 +81,7 @@ def health_routes(cache: StatusCache, required: Sequence[str] = ()) -> list[HTTP
         },
     )
     async def ready() -> Response[bytes]:
-        body = judge(await cache.get(), required)
+        body = judge(await cache.get(), required, more)
         return Response(
             msgspec.json.encode(body),
             status_code=200 if body.ready else 503,
@@ -87,9 +92,9 @@ def health_routes(cache: StatusCache, required: Sequence[str] = ()) -> list[HTTP
     return [live, ready]
 
 
-def judge(status: SystemStatus, required: Sequence[str]) -> ReadyBody:
+def judge(status: SystemStatus, required: Sequence[str], more: Sequence[str] = ()) -> ReadyBody:
     """Return whether a system with this status can serve."""
-    names = list(dict.fromkeys([*ROLES, *required, *(role.role for role in status.roles)]))
+    names = list(dict.fromkeys([*ROLES, *more, *required, *(role.role for role in status.roles)]))
     roles = [_role(name, status, name in required) for name in names]
     broken = [f"{engine.name}: {engine.reason}" for engine in status.engines if not engine.ok]
     broken += [f"{role.name}: {role.reason}" for role in roles if role.required and not role.ok]
