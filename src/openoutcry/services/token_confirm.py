@@ -117,12 +117,12 @@ class Confirmer:
         confirming.judge(claim, receipt, block, head, self._confirmations)
         assert block is not None  # noqa: S101 - judged
         decoder = await self._door.decoder()
-        followed = await self._followed(claim.token)
+        followed = await self._followed({claim.token, *(log.address for log in receipt.logs)})
         return confirming.part_of(claim, receipt, block, decoder, followed)
 
-    async def _followed(self, token: bytes) -> dict[bytes, Followed]:
+    async def _followed(self, tokens: set[bytes]) -> dict[bytes, Followed]:
         async with connection(self._pool) as lent:
-            born = await read_born(lent, [token])
+            born = await read_born(lent, sorted(tokens))
         return {
             address: Followed(one.launchpad, one.decimals, one.number)
             for address, one in born.items()

@@ -107,7 +107,7 @@ class Confirm(Struct, frozen=True, rename="camel"):
 
     tx_hash: str
     token_address: str
-    trade_type: Annotated[Literal["buy", "sell"], Meta(description="What the transaction did.")]
+    trade_type: Annotated[str, Meta(description="What the transaction did: buy or sell.")]
 
 
 class VolumeMetrics(Struct, frozen=True, rename="camel"):

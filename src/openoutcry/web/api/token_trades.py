@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from openoutcry.core.chain import hexes
 from openoutcry.core.tokens.confirming import Claim
 from openoutcry.core.tokens.shapes import market_cap, token_item
+from openoutcry.errors import BadRequestError
 from openoutcry.services.token_desk import Capital, TokenDesk
 from openoutcry.tokens import TradeSide
 from openoutcry.web.api.access import AsUser
@@ -45,6 +46,7 @@ STATS: Final = "/api/admin/token-cache-stats"
 LIMITED: Final = ("/api/tokens/", PRICE, "/api/stats/volume")
 """Where the limit of reading about tokens stands."""
 
+_SIDES: Final = {"buy": TradeSide.BUY, "sell": TradeSide.SELL}
 _REFUSALS: Final = {
     404: "No such transaction or token, or no chain is followed",
     409: "Its block has been taken back: confirm it again",
@@ -81,10 +83,12 @@ def token_trade_routes(
     async def confirm(request: Asked) -> Response[bytes]:
         asked = followed(desk)
         body = await body_of(request, Confirm)
+        if body.trade_type not in _SIDES:
+            raise BadRequestError(f"tradeType is {body.trade_type[:40]!r}; it is buy or sell.")
         claim = Claim(
             hexes.tx_hash(body.tx_hash, "txHash"),
             hexes.address(body.token_address, "tokenAddress"),
-            TradeSide.BUY if body.trade_type == "buy" else TradeSide.SELL,
+            _SIDES[body.trade_type],
         )
         found = await asked.confirm(claim)
         return _answer(_confirmed(found, body.trade_type))
