@@ -21,6 +21,7 @@ from openoutcry.web.hub.meter import Meter
 from openoutcry.web.hub.server import APP_PATH, Accounts, HubOptions, Server
 from openoutcry.web.hub.sources import Sink
 from openoutcry.web.hub.tickers import KnownTickers
+from openoutcry.web.hub.tokens import TokenStore
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
@@ -183,10 +184,15 @@ class Hub:
     """A running hub and its collaborators."""
 
     def __init__(
-        self, options: HubOptions, bus: Any, store: Any, accounts: Accounts | None = None
+        self,
+        options: HubOptions,
+        bus: Any,
+        store: Any,
+        accounts: Accounts | None = None,
+        tokens: TokenStore | None = None,
     ) -> None:
         self.bus, self.store, self.meter = bus, store, Meter()
-        self.server = Server(options, bus, store, self.meter, accounts)
+        self.server = Server(options, bus, store, self.meter, accounts, tokens=tokens)
         self.url = f"http://127.0.0.1:{options.port}"
         self.port = options.port
         self.stop = asyncio.Event()
@@ -222,11 +228,15 @@ async def start_hub(free_port: int) -> AsyncIterator[StartHub]:
     running = []
 
     async def start(
-        bus: Any = None, store: Any = None, accounts: Accounts | None = None, **options: Any
+        bus: Any = None,
+        store: Any = None,
+        accounts: Accounts | None = None,
+        tokens: TokenStore | None = None,
+        **options: Any,
     ) -> Hub:
         chosen: dict[str, Any] = {"symbols": SYMBOLS, "port": free_port} | options
         hub_options = HubOptions(**chosen)
-        hub = Hub(hub_options, bus or LocalBus(), store or LocalStore(), accounts)
+        hub = Hub(hub_options, bus or LocalBus(), store or LocalStore(), accounts, tokens)
         hub.running = asyncio.create_task(hub.server.run(hub.stop))
         running.append(hub)
         for _ in range(200):

@@ -185,6 +185,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     launchpads: list[str] = field(default_factory=list)
     """Whose tokens: `outcry@0x…`, `uniswap-v2@0x…`, `uniswap-v3@0x…`, or a description's `.toml`."""
 
+    token_requests: Positive = 600
+    """Requests a minute about tokens that one address may make, all processes together."""
+    confirm_requests: Positive = 60
+    """Confirmations of trades a minute that one address may ask for, all processes together."""
+    token_cache_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    """How long what was worked out about a token is kept, unless something happens to it before."""
+    token_cache_mb: Positive = 16
+    """Memory for that in one API process, in MiB; Valkey has it for all processes, too."""
+
     sandbox_host: str = "127.0.0.1"
     """Address that the sandbox exchange listens on."""
     sandbox_port: Port = 8010

@@ -27,6 +27,20 @@ class ConflictError(BadRequestError):
     """The input is well-formed but clashes with what there is: answered as a 409 with the message."""
 
 
+class UnprocessableError(BadRequestError):
+    """The input is well-formed, but not true of what it is about: answered as a 422 with the message."""
+
+
+class TooEarlyError(OutcryError):
+    """What is asked about has not happened yet: answered as a 425. `retry_after` is in seconds."""
+
+    retry = True
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class NotFoundError(OutcryError):
     """The thing asked for does not exist: answered as a 404 with the message."""
 

@@ -164,6 +164,25 @@ TRADE_COUNTS_CHANGED = "trade:counts_changed"
 """When a daily count changed last, in ms; without it the counts are not to be believed."""
 
 
+TOKENS_TOP = "tokens:top"
+"""Pub/sub channel of the tokens with the largest volumes, once a second (JSON)."""
+
+
+def token_channel(address: str) -> str:
+    """Return the pub/sub channel of a token (`0x…`): a `core.tokens.messages.TokenNews` as JSON."""
+    return f"token:{{{address}}}"
+
+
+def token_cache_key(address: str, kind: str) -> str:
+    """Return the expiring key of something that was worked out about a token (`0x…`)."""
+    return f"token_cache:{{{address}}}:{kind}"
+
+
+def request_log_key(group: str, client: str) -> str:
+    """Return the list of a client's permits in a group of paths (see `shared_logs`)."""
+    return f"request_log:{{{group}}}:{client}"
+
+
 def trade_count_key(day: date) -> str:
     """Return the counter of a UTC day's trades of the platform."""
     return f"trade:daily_count:{day.isoformat()}"

@@ -7,9 +7,10 @@ from asyncio import TaskGroup
 from contextlib import AsyncExitStack
 
 import aiohttp
+from redis.asyncio import Redis
 
 from openoutcry import __version__
-from openoutcry.adapters.postgres.pool import open_pool
+from openoutcry.adapters.postgres.pool import Pool, open_pool
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.weight import SteadyBudget, WeightBudget
 from openoutcry.adapters.venue_rest import VenueRest
@@ -18,9 +19,11 @@ from openoutcry.core.breaker import BreakerRules
 from openoutcry.core.prices import parse_coins
 from openoutcry.services.price_asker import PriceRules, RestUpstream
 from openoutcry.services.prices import Prices
+from openoutcry.services.token_desk import TokenDesk
 from openoutcry.venues.binance_rest import WEIGHT_PER_MINUTE
 from openoutcry.web.api.role import serve
 from openoutcry.wiring.parts import engine_url, engines_answer, open_valkey
+from openoutcry.wiring.tokens import token_desk
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -42,7 +45,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 version=__version__,
                 prices=prices,
                 budget=budget,
+                tokens=await _tokens(stack, settings, pool, valkey),
             )
+
+
+async def _tokens(
+    stack: AsyncExitStack, settings: Settings, pool: Pool, valkey: Redis
+) -> TokenDesk | None:
+    """Return what is known of tokens, None where no chain is followed."""
+    if not settings.chain_rpc_urls:
+        return None
+    return await token_desk(stack, settings, pool, valkey)
 
 
 async def _prices(stack: AsyncExitStack, settings: Settings) -> tuple[Prices, SteadyBudget]:

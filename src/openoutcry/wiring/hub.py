@@ -15,6 +15,7 @@ from openoutcry.config import Settings
 from openoutcry.services.accounts import secret_of
 from openoutcry.services.identity import Identities
 from openoutcry.services.status import report
+from openoutcry.services.token_pages import TokenPages
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.web.hub.meter import Meter
 from openoutcry.web.hub.server import Accounts, HubOptions, serve
@@ -48,4 +49,5 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             tasks.create_task(report("hub", meter.status, valkey, stop))
             bus = ValkeyBus(settings.valkey_url)
             store = RecentReader(pool, settings.venue)
-            await serve(options, bus, store, meter, stop, accounts=accounts)
+            pages = TokenPages(pool) if settings.chain_rpc_urls else None
+            await serve(options, bus, store, meter, stop, accounts=accounts, tokens=pages)

@@ -49,6 +49,12 @@ MARKET = {
         )
     ),
     *("GET /fapi/v1/exchangeInfo", "GET /dapi/v1/exchangeInfo"),
+    *("GET /api/tokens/top", "GET /api/tokens/{address}", "GET /api/stats/volume"),
+    *(
+        f"GET /api/tokens/{{address}}/{name}"
+        for name in ("candles", "volume/distribution", "holders", "trades")
+    ),
+    *("POST /api/trades/confirm", "GET /api/trades/price/{address}"),
     *(
         f"{method} {path}"
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -81,6 +87,7 @@ OWN = {
     "DELETE /api/v1/exchange-keys/{key_id}",
     *("GET /api/prices/symbol/{symbol}", "GET /api/admin/price-cache-stats"),
     "POST /api/admin/price-cache-stats",
+    *("GET /api/admin/token-cache-stats", "POST /api/admin/token-cache-stats"),
 }
 BINANCE = ("/api/v3", "/fapi", "/dapi")
 

@@ -16,6 +16,8 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
         ("trade:ETHUSDT", Channel("trade", "ETHUSDT")),
         ("tickers", Channel("tickers")),
         ("candle:BTCUSDT:1M", Channel("candle", "BTCUSDT", "1M")),
+        ("tokens:top", Channel("tokens:top")),
+        (f"token:0x{'ab' * 20}", Channel("token", f"0x{'ab' * 20}")),
     ],
 )
 def test_names(text: str, channel: Channel) -> None:
@@ -41,6 +43,11 @@ def test_names(text: str, channel: Channel) -> None:
         ("candle:DOGEUSDT:1m", "unknown_symbol"),
         ("candle:BTCUSDT:", "unknown_interval"),
         ("candle:BTCUSDT:1H", "unknown_interval"),
+        ("tokens", "unknown_channel"),
+        ("token", "unknown_channel"),
+        ("token:", "unknown_token"),
+        (f"token:0x{'AB' * 20}", "unknown_token"),
+        (f"token:0x{'ab' * 21}", "unknown_token"),
     ],
 )
 def test_no_channels(text: str, code: str) -> None:
@@ -48,9 +55,13 @@ def test_no_channels(text: str, code: str) -> None:
     found = parse_channel(text, SYMBOLS)
     assert isinstance(found, NoChannel)
     assert found.code == code
-    assert {"unknown_channel": "price:<SYMBOL>", "unknown_symbol": "BTCUSDT"}.get(
-        code, "4h"
-    ) in found.message
+    choices = {
+        "unknown_channel": "price:<SYMBOL>",
+        "unknown_symbol": "BTCUSDT",
+        "unknown_token": "40 hexadecimal digits in lower case",
+        "unknown_interval": "4h",
+    }
+    assert choices[code] in found.message
 
 
 def test_policies() -> None:
@@ -61,6 +72,8 @@ def test_policies() -> None:
         "trade": Policy.NEWEST,
         "tickers": Policy.LATEST,
         "stats:trades": Policy.LATEST,
+        "token": Policy.NEWEST,
+        "tokens:top": Policy.LATEST,
         "user": Policy.EVERY,
     }
     assert [kind.name for kind in KINDS.values() if kind.private] == ["user"]

@@ -23,7 +23,8 @@ COUNTS: Final = f"NOT EXISTS ({_ORPHAN})"
 COUNTS_BETWEEN: Final = f"NOT EXISTS ({_ORPHAN} AND orphan.time > {{1}} AND orphan.time <= {{2}})"
 """The same, for rows that are known to be of these times: fewer orphans to look through."""
 
-# $1: 1 for rows that begin to count, -1 for rows that cease to.
+# $1: 1 for rows that begin to count, -1 for rows that cease to. Every token that was touched gets a new
+# row, also one that only changed hands: the row's xmin tells readers (token_moments).
 _SUMS: Final = """
 WITH spans AS (
     SELECT (SELECT through FROM token_windows WHERE name = '24h') AS day,
@@ -35,8 +36,8 @@ WITH spans AS (
     FROM changed_trades, spans GROUP BY token_id
 ), minted AS (
     SELECT token_id, sum(CASE WHEN receiver = sender THEN 0 WHEN sender = $2 THEN amount
-                              ELSE -amount END) AS minted
-    FROM changed_transfers WHERE sender = $2 OR receiver = $2 GROUP BY token_id
+                              WHEN receiver = $2 THEN -amount ELSE 0 END) AS minted
+    FROM changed_transfers GROUP BY token_id
 )
 UPDATE token_figures f SET
     trades = f.trades + $1 * coalesce(traded.trades, 0),

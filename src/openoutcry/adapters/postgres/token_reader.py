@@ -139,7 +139,7 @@ async def read_ids(connection: Connection, addresses: Sequence[bytes]) -> dict[b
 
 async def read_token(connection: Connection, address: bytes, now: int) -> Ranked | None:
     """Return a token and its volumes, exact at `now` (µs); None where there is no such token."""
-    async with _picture(connection):
+    async with picture(connection):
         ids = await read_ids(connection, [address])
         found = await _read(connection, list(ids.values()), now)
     return found[0] if found else None
@@ -149,7 +149,7 @@ async def read_tokens(
     connection: Connection, addresses: Sequence[bytes], now: int
 ) -> dict[bytes, Ranked]:
     """Return those of these tokens that there are, by address, with volumes exact at `now` (µs)."""
-    async with _picture(connection):
+    async with picture(connection):
         ids = await read_ids(connection, addresses)
         found = await _read(connection, list(ids.values()), now)
     return {each.token.address: each for each in found}
@@ -163,7 +163,7 @@ async def read_top(
     Exact to the trade; of equal ones that which was known first. Tokens without trades in the
     window are left out.
     """
-    async with _picture(connection):
+    async with picture(connection):
         if window is Window.TOTAL:
             rows = await connection.fetch(_TOP_EVER, limit)
             slips = None
@@ -177,14 +177,14 @@ async def read_top(
 
 async def read_newest(connection: Connection, now: int, limit: int = 50) -> list[Ranked]:
     """Return the tokens that were made last, the newest first."""
-    async with _picture(connection):
+    async with picture(connection):
         rows = await connection.fetch(_NEWEST, limit)
         return await _read(connection, [row[0] for row in rows], now)
 
 
 async def read_platform(connection: Connection, now: int) -> Volumes:
     """Return what all tokens together were traded for, exact at `now` (µs)."""
-    async with _picture(connection):
+    async with picture(connection):
         slips = await _slips(connection, now)
         row = await connection.fetchrow(_PLATFORM, *_bounds(slips))
     return Volumes(*map(int, row))
@@ -216,8 +216,14 @@ def cursor_after(trade: CountedTrade) -> TradeCursor:
 
 
 @asynccontextmanager
-async def _picture(connection: Connection) -> AsyncIterator[None]:
-    """Let several questions see one moment of the store: sums, and how far they reach."""
+async def picture(connection: Connection) -> AsyncIterator[None]:
+    """Let several questions see one moment of the store: sums, and how far they reach.
+
+    Within another picture it is that one's moment.
+    """
+    if connection.is_in_transaction():
+        yield
+        return
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         yield
 

@@ -28,6 +28,9 @@ _LOCK: Final = "SELECT pg_advisory_xact_lock($1, 0)"
 _HEAD: Final = "SELECT number, hash FROM chain_head WHERE number IS NOT NULL"
 _SET_HEAD: Final = "UPDATE chain_head SET number = $1, hash = $2"
 
+# The row's xmin tells readers that something has changed (token_moments).
+_TOUCH: Final = "UPDATE chain_head SET number = number"
+
 _HEADERS: Final = """
 SELECT number, hash, parent, time FROM chain_blocks
 WHERE applied AND whole AND number > (SELECT number FROM chain_head) - $1
@@ -166,6 +169,8 @@ async def apply(connection: Connection, blocks: Sequence[Block], *, part: bool =
         if last and not part and (head is None or above or last.number >= head.number):
             await _move_head(connection, head, last)
             head = ChainHead(last.number, last.hash)
+        elif touched or undone:
+            await connection.execute(_TOUCH)
         return Stored(
             head,
             trades,
@@ -194,6 +199,8 @@ async def undo(connection: Connection, block_hashes: Iterable[bytes]) -> Stored:
             below = await connection.fetchrow(_BELOW, lowest["number"])
             head = ChainHead(*(below or (lowest["number"] - 1, lowest["parent"])))
             await connection.execute(_SET_HEAD, head.number, head.hash)
+        elif touched:
+            await connection.execute(_TOUCH)
         return Stored(
             head,
             tokens=await _addresses(connection, touched),

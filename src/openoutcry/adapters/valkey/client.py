@@ -45,3 +45,14 @@ async def servers(valkey: Redis) -> list[Redis]:
 def publish_word(valkey: Redis) -> str:
     """Return the command by which a script publishes; clients have `publish`, which knows."""
     return "SPUBLISH" if isinstance(valkey, ClusterClient) else "PUBLISH"
+
+
+async def listeners(valkey: Redis, channels: Sequence[str]) -> set[str]:
+    """Return those of the channels that somebody may listen to; on a cluster that is all of them.
+
+    Who listens first and then looks at the present state misses nothing by what is not published before.
+    """
+    if isinstance(valkey, ClusterClient) or not channels:
+        return set(channels)
+    ask: Any = valkey.pubsub_numsub
+    return {name.decode() for name, number in await ask(*channels) if number}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -60,10 +60,16 @@ return answer
 
 
 class SharedLogs:
-    """Every client's log. Raises redis-py's errors: what to do without Valkey is the caller's to say."""
+    """Every client's log, under `key`; all keys of one rule live on one node.
 
-    def __init__(self, valkey: Redis, rule: Rule) -> None:
+    Raises redis-py's errors: what to do without Valkey is the caller's to say.
+    """
+
+    def __init__(
+        self, valkey: Redis, rule: Rule, key: Callable[[str], str] = public_log_key
+    ) -> None:
         self.rule = rule
+        self._key = key
         self._script = valkey.register_script(_TAKE)
 
     async def take(self, wanted: Mapping[str, int]) -> dict[str, Taken]:
@@ -81,7 +87,7 @@ class SharedLogs:
         if max(numbers) == 1:
             numbers = []
         answer: Any = await self._script(
-            keys=[public_log_key(client) for client in clients],
+            keys=[self._key(client) for client in clients],
             args=[self.rule.most, self.rule.window, *numbers],
         )
         now, *rest = answer

@@ -37,6 +37,7 @@ from openoutcry.services.ready_pages import ReadyPages
 from openoutcry.services.sign_in_limits import SignInLimits, SignInOptions
 from openoutcry.services.status import collect
 from openoutcry.services.store_market import StoreMarket
+from openoutcry.services.token_desk import TokenDesk
 from openoutcry.services.tokens import AccessTokens
 from openoutcry.services.trade_stats import KnownStats
 from openoutcry.services.trading_desk import DeskRules, TradingDesk
@@ -69,6 +70,8 @@ from openoutcry.web.api.site import STATIC, site_routes
 from openoutcry.web.api.status_cache import StatusCache
 from openoutcry.web.api.strategies import strategy_routes
 from openoutcry.web.api.system import system_routes
+from openoutcry.web.api.token_trades import CONFIRM, LIMITED, token_trade_routes
+from openoutcry.web.api.tokens import token_routes
 from openoutcry.web.api.udf import udf_routes
 from openoutcry.web.api.users import user_routes
 from openoutcry.web.api.widget import widget_routes
@@ -88,12 +91,14 @@ def create_app(
     live: Live | None = None,
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
+    tokens: TokenDesk | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
     What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
     runs beside the application; without it nothing else is kept. `prices` and the weight `budget` that
     they are asked for within run beside it as well; without them there are only those in Valkey.
+    `tokens` too; without, no chain is followed.
     """
     metrics = metrics or RequestMetrics()
     live = live or Live.idle(pool, valkey, settings, ttl)
@@ -123,12 +128,17 @@ def create_app(
                 public_market_data=public,
                 live_exchanges=LIVE_EXCHANGES if _is_live(settings) else (),
                 sign_up=settings.sign_up == "open",
+                tokens=tokens is not None,
             ),
             *binance_routes(market, live.weights, partial(address_of, trusted=trusted)),
             *udf_routes(instruments, pages, live.time, settings.venue),
             *price_routes(prices, aggregated, budget, settings.price_symbol_fresh_seconds),
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
             *public_routes(stats),
+            *token_routes(tokens),
+            *token_trade_routes(
+                tokens, settings.token_cache_mb << 20, settings.token_cache_seconds
+            ),
             *health_routes(
                 cache, settings.required_roles, ["indexer"] if settings.chain_rpc_urls else []
             ),
@@ -152,6 +162,9 @@ def create_app(
     # What has to ask who comes cannot be ready in front of that.
     hot = {AGGREGATED: aggregated.hot, TRADES: stats.hot} if public else {TRADES: stats.hot}
     limited = limit_requests(serve_hot(app, hot), live.limits, trusted)
+    if tokens is not None:
+        limited = limit_requests(limited, live.token_limits, trusted, LIMITED)
+        limited = limit_requests(limited, live.confirm_limits, trusted, (CONFIRM,))
     open_to = allow_origins(
         limited, settings.allowed_origins, settings.public_origins, credentials=not public
     )

@@ -19,14 +19,17 @@ from msgspec import Struct
 
 from openoutcry.errors import (
     BadRequestError,
+    ChainError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
     OutcryError,
     RateLimitedError,
     StoreUnavailableError,
+    TooEarlyError,
     TooManyTriesError,
     UnauthorizedError,
+    UnprocessableError,
 )
 
 _BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
@@ -34,8 +37,17 @@ _BINANCE: Final = ("/api/v3/", "/fapi/", "/dapi/")
 _log = structlog.get_logger(__name__)
 
 # The first that fits: a conflict is a bad request, too.
-_PLAIN: Final = {ConflictError: 409, BadRequestError: 400, NotFoundError: 404, ForbiddenError: 403}
+_PLAIN: Final = {
+    ConflictError: 409,
+    UnprocessableError: 422,
+    BadRequestError: 400,
+    NotFoundError: 404,
+    ForbiddenError: 403,
+}
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
+_NO_NODE: Final = (
+    "The chain cannot be asked just now: no node of chain_rpc_urls answers; try again in a moment."
+)
 _INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
 
 
@@ -119,8 +131,9 @@ def _refusal(error: OutcryError) -> Response[bytes] | None:
     """Return that somebody is not let in, or not just now; None for any other error."""
     if isinstance(error, UnauthorizedError):
         return failure(401, str(error), {"WWW-Authenticate": _challenge(error)})
-    if isinstance(error, TooManyTriesError):
-        return failure(429, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
+    if isinstance(error, TooManyTriesError | TooEarlyError):
+        status = 429 if isinstance(error, TooManyTriesError) else 425
+        return failure(status, str(error), {"Retry-After": str(max(1, ceil(error.retry_after)))})
     return None
 
 
@@ -138,6 +151,9 @@ def _on_outcry(request: Request[Any, Any, Any], error: OutcryError) -> Response[
     if isinstance(error, StoreUnavailableError):
         _log.warning("store is not available", path=request.url.path, reason=str(error))
         return (binance_failure if binance else _unavailable)(503, {"Retry-After": "1"})
+    if isinstance(error, ChainError):
+        _log.warning("the chain cannot be asked", path=request.url.path, reason=str(error))
+        return failure(503, _NO_NODE, {"Retry-After": "2"})
     return _on_anything(request, error)
 
 

@@ -1,4 +1,4 @@
-"""The public endpoints' limit of requests, in front of everything that answers them."""
+"""Limits of requests from one address, in front of everything that answers them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ _ADDRESSES: Final = 8192
 
 
 def limit_requests(
-    app: ASGIApp, limits: RequestLimits, trusted: Sequence[Network], prefix: str = PUBLIC
+    app: ASGIApp,
+    limits: RequestLimits,
+    trusted: Sequence[Network],
+    prefix: str | tuple[str, ...] = PUBLIC,
 ) -> ASGIApp:
     """Return `app` with `limits` on every request below `prefix`, and their headers on every answer.
 
     A preflight (OPTIONS) is the browser's own question and does not count.
     """
     who = _clients(trusted)
+    template = f"{prefix if isinstance(prefix, str) else prefix[0]}*"
     policy = f"{limits.rule.most};w={WINDOW}".encode()
     fixed: Headers = [
         (b"ratelimit-policy", policy),
@@ -53,7 +57,7 @@ def limit_requests(
         verdict = limits.known(client) or await limits.take(client)
         headers = [*fixed, *_headers(verdict)]
         if not verdict.allowed:
-            await _refuse(scope, send, headers)
+            await _refuse(scope, send, headers, template)
             return
 
         async def add(message: Message) -> None:
@@ -74,8 +78,8 @@ def _headers(verdict: Verdict) -> Headers:
     return headers
 
 
-async def _refuse(scope: Scope, send: Send, headers: Headers) -> None:
-    scope["path_template"] = f"{PUBLIC}*"  # what requests are counted by
+async def _refuse(scope: Scope, send: Send, headers: Headers, template: str) -> None:
+    scope["path_template"] = template  # what requests are counted by
     await send(
         {
             "type": "http.response.start",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from openoutcry.adapters.postgres.block_reader import BlockReader
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.valkey.shared_logs import SharedLogs
 from openoutcry.config import Settings
+from openoutcry.core.keys import request_log_key
 from openoutcry.services.block_cache import BlockCache
 from openoutcry.services.candle_pages import Blocks, DirectBlocks
 from openoutcry.services.client_weight import ClientWeights
@@ -27,6 +29,8 @@ class Live(Struct, frozen=True):
     time: MarketTime
     weights: ClientWeights
     limits: RequestLimits
+    token_limits: RequestLimits
+    confirm_limits: RequestLimits
 
     @classmethod
     def idle(cls, pool: Pool, valkey: Redis, settings: Settings, ttl: float) -> Live:
@@ -36,6 +40,7 @@ class Live(Struct, frozen=True):
             MarketTime(replay=bool(settings.sandbox_replay)),
             ClientWeights(valkey, settings.client_weight),
             _limits(valkey, settings),
+            *_token_limits(valkey, settings),
         )
 
 
@@ -56,7 +61,8 @@ class Running(Struct, frozen=True):
         news = CommitNews(bus, pool, cache, time)
         weights = ClientWeights(valkey, settings.client_weight)
         limits = _limits(valkey, settings)
-        return cls(Live(cache, time, weights, limits), cache, bus, news)
+        live = Live(cache, time, weights, limits, *_token_limits(valkey, settings))
+        return cls(live, cache, bus, news)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen, confirm and settle until `stop`."""
@@ -72,3 +78,14 @@ class Running(Struct, frozen=True):
 
 def _limits(valkey: Redis, settings: Settings) -> RequestLimits:
     return RequestLimits(SharedLogs(valkey, public_rule(settings.public_requests)))
+
+
+def _token_limits(valkey: Redis, settings: Settings) -> tuple[RequestLimits, RequestLimits]:
+    """Return the limits of reading about tokens, and of confirming trades."""
+    read = SharedLogs(
+        valkey, public_rule(settings.token_requests), partial(request_log_key, "tokens")
+    )
+    confirm = SharedLogs(
+        valkey, public_rule(settings.confirm_requests), partial(request_log_key, "confirm")
+    )
+    return RequestLimits(read), RequestLimits(confirm)

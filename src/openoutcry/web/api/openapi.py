@@ -52,6 +52,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag(name="TradingView", description="The charting library's UDF protocol."),
             Tag(name="public", description="What everybody may read, within a limit of requests."),
             Tag(name="prices", description="All markets' prices, from one call upstream."),
+            Tag(name="tokens", description="Bonding-curve tokens of a chain, exact to the wei."),
             Tag(name="trading", description="Bots, orders, fills, logs, analytics, portfolio."),
             Tag(name="operations", description="Health, status and metrics."),
         ],

@@ -19,6 +19,7 @@ from openoutcry.config import Settings
 from openoutcry.core.keys import PRICES, TICKERS
 from openoutcry.services.prices import Prices
 from openoutcry.services.status import report
+from openoutcry.services.token_desk import TokenDesk
 from openoutcry.web.api.app import create_app
 from openoutcry.web.api.http_server import serve_http
 from openoutcry.web.api.live import Running
@@ -39,11 +40,12 @@ async def serve(
     version: str,
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
+    tokens: TokenDesk | None = None,
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
-    `prices` are kept fresh beside it. Engines may go and come while it runs: health says so,
-    requests get a 503. Raises EngineError when the port is taken.
+    `prices` are kept fresh beside it, and `tokens` run there. Engines may go and come while it runs:
+    health says so, requests get a 503. Raises EngineError when the port is taken.
     """
     metrics = RequestMetrics()
     beside = Running.make(pool, valkey, settings)
@@ -56,6 +58,7 @@ async def serve(
         prices=prices,
         budget=budget,
         live=beside.live,
+        tokens=tokens,
     )
     done, began = asyncio.Event(), time.monotonic()
 
@@ -73,6 +76,11 @@ async def serve(
             "uptime_seconds": time.monotonic() - began,
             "candle_cache_bytes": cache.bytes,
         }
+        if tokens is not None:
+            more = tokens.figures()
+            limits = (beside.live.token_limits, beside.live.confirm_limits)
+            counters |= more[0] | {"token_requests_refused": sum(each.refused for each in limits)}
+            gauges |= more[1]
         return counters, gauges, {}
 
     reporting = asyncio.create_task(report("api", figures, valkey, done))
@@ -80,6 +88,9 @@ async def serve(
     running.add_done_callback(_tell)
     hear = partial(listen, settings.valkey_url, (TICKERS, PRICES))
     pricing = [asyncio.create_task(prices.run(hear))] if prices else []
+    telling = [asyncio.create_task(tokens.run(done))] if tokens else []
+    for task in telling:
+        task.add_done_callback(_tell_tokens)
     # What is there now stays: looking through it again and again for garbage holds requests up for
     # 100 ms at a time. Requests leave next to no garbage in cycles, so that seldom is often enough.
     gc.freeze()
@@ -89,9 +100,16 @@ async def serve(
     finally:
         done.set()
         await end(*pricing)
-        await asyncio.wait({reporting, running}, timeout=2.0)
-        reporting.cancel()
-        running.cancel()
+        beside_it = {reporting, running, *telling}
+        await asyncio.wait(beside_it, timeout=2.0)
+        for task in beside_it:
+            task.cancel()
+
+
+def _tell_tokens(running: asyncio.Task[None]) -> None:
+    """Log an end that nobody asked for: confirmations are recorded, but no longer told at once."""
+    if not running.cancelled() and (error := running.exception()):
+        _log.error("confirmed trades are not told any more", exc_info=error)
 
 
 def _tell(running: asyncio.Task[None]) -> None:

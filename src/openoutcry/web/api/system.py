@@ -51,6 +51,7 @@ class ConfigBody(Struct, frozen=True, rename="camel"):
     public_market_data: bool
     live_exchanges: list[str]
     sign_up: bool
+    tokens: bool
 
 
 class GapItem(Struct, frozen=True, rename="camel"):
@@ -86,6 +87,7 @@ def system_routes(
     public_market_data: bool,
     live_exchanges: Sequence[str] = (),
     sign_up: bool = False,
+    tokens: bool = False,
 ) -> list[HTTPRouteHandler]:
     """Return the routes that describe the system."""
 
@@ -96,6 +98,7 @@ def system_routes(
             "`wsUrl` empty: the hub is on this host at `wsPort`. `publicMarketData` false: prices,"
             " candles and trades are for users. `liveExchanges`: where bots may trade with real"
             " money; empty where live trading is off. `signUp`: whether anybody may make an account."
+            " `tokens`: whether a chain is followed."
         ),
         opt=FOR_ALL,
         tags=["market data"],
@@ -114,6 +117,7 @@ def system_routes(
             public_market_data=public_market_data,
             live_exchanges=list(live_exchanges),
             sign_up=sign_up,
+            tokens=tokens,
         )
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=5")
 

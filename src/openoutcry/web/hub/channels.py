@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import Enum
 from typing import Final, Literal
@@ -12,7 +13,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from openoutcry.core.intervals import INTERVALS, Interval
-from openoutcry.core.keys import STATS_TRADES
+from openoutcry.core.keys import STATS_TRADES, TOKENS_TOP
 from openoutcry.core.user_messages import CHANNEL
 
 
@@ -31,7 +32,7 @@ class Kind(Struct, frozen=True):
     """A kind of channel: its name, and then a colon and a value for each of `fields`."""
 
     name: str
-    fields: tuple[Literal["SYMBOL", "interval"], ...]
+    fields: tuple[Literal["SYMBOL", "interval", "address"], ...]
     policy: Policy
     private: bool = False
 
@@ -49,13 +50,18 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("trade", ("SYMBOL",), Policy.NEWEST),
         Kind("tickers", (), Policy.LATEST),
         Kind(STATS_TRADES, (), Policy.LATEST),
+        Kind("token", ("address",), Policy.NEWEST),
+        Kind(TOKENS_TOP, (), Policy.LATEST),
         Kind(CHANNEL, (), Policy.EVERY, private=True),
     )
 }
 
 
 class Channel(Struct, frozen=True):
-    """A channel that exists. `interval` is empty but for candles, `symbol` if it is of no symbol."""
+    """A channel that exists. `interval` is empty but for candles, `symbol` if it is of no symbol.
+
+    Of a token `symbol` is its address.
+    """
 
     kind: str
     symbol: str = ""
@@ -85,7 +91,7 @@ class Channel(Struct, frozen=True):
 class NoChannel(Struct, frozen=True):
     """Why a name is no channel: an error code of the protocol and the choices."""
 
-    code: Literal["unknown_channel", "unknown_symbol", "unknown_interval"]
+    code: Literal["unknown_channel", "unknown_symbol", "unknown_interval", "unknown_token"]
     message: str
 
 
@@ -99,6 +105,8 @@ def parse_channel(text: str, symbols: Collection[str]) -> Channel | NoChannel:
     if not values:
         return Channel(name)
     symbol = values[0]
+    if kind.fields == ("address",):
+        return _token_channel(name, symbol)
     if symbol not in symbols:
         return NoChannel("unknown_symbol", f"There is no symbol {symbol}; {_some(symbols)}.")
     interval = values[1] if len(values) > 1 else ""
@@ -108,6 +116,16 @@ def parse_channel(text: str, symbols: Collection[str]) -> Channel | NoChannel:
             "unknown_interval", f"There is no interval {interval}; intervals are {choices}."
         )
     return Channel(name, symbol, interval)
+
+
+def _token_channel(name: str, address: str) -> Channel | NoChannel:
+    if _ADDRESS.fullmatch(address):
+        return Channel(name, address)
+    problem = f"{address} is no token; write 0x and 40 hexadecimal digits in lower case."
+    return NoChannel("unknown_token", problem)
+
+
+_ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}")
 
 
 def _some(symbols: Collection[str]) -> str:

@@ -190,6 +190,10 @@ class Fanout:
             self._urgent[group] = None
         self._pend(topic, frame, packed)
 
+    def publish_noted(self, topic: Topic, frame: bytes) -> None:
+        """Send a frame that its topic has been told of already."""
+        self._pend(topic, frame)
+
     def pause(self, client: Client) -> None:
         """Pass a client over: its socket is full. It has got everything up to now."""
         if client.paused or client.group is None:

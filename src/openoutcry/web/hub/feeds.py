@@ -11,6 +11,7 @@ from openoutcry.web.hub.outbox import LatestTopic, NewestTopic
 from openoutcry.web.hub.stats import StatsFeed
 from openoutcry.web.hub.tape import Tape
 from openoutcry.web.hub.tickers import TickersFeed
+from openoutcry.web.hub.tokens import TokenFeed, TopFeed
 
 Hearer = Callable[[str, bytes], None]
 """Takes a symbol and a message of the bus; may raise MsgspecError, FrameError or ValueError."""
@@ -85,5 +86,5 @@ class TradeFeed:
         return wire.text_frame(wire.update("trade", self.channel.name, data, stamp))
 
 
-OpenFeed = CandleFeed | TradeFeed | TickersFeed | StatsFeed
+OpenFeed = CandleFeed | TradeFeed | TickersFeed | StatsFeed | TokenFeed | TopFeed
 Feed = PriceFeed | OpenFeed

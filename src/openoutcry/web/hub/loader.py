@@ -14,10 +14,12 @@ from openoutcry.core.keys import (
     PRICES,
     STATS_TRADES,
     TICKERS,
+    TOKENS_TOP,
     candles_channel,
+    token_channel,
     trades_channel,
 )
-from openoutcry.errors import StoreUnavailableError
+from openoutcry.errors import NotFoundError, StoreUnavailableError
 from openoutcry.model import Side, Trade
 from openoutcry.web.hub import wire
 from openoutcry.web.hub.channels import Channel
@@ -28,6 +30,7 @@ from openoutcry.web.hub.stats import StatsFeed
 from openoutcry.web.hub.tape import SIZE
 from openoutcry.web.hub.teller import Teller
 from openoutcry.web.hub.tickers import TickersFeed
+from openoutcry.web.hub.tokens import TokenFeed, TokenStore, TopFeed
 
 OPEN_SECONDS: Final = 5.0
 """How long a client waits for a snapshot before it is told `unavailable`."""
@@ -48,12 +51,15 @@ class Loader:
         quotes: Quotes,
         teller: Teller,
         on_bad: Callable[[str, Exception], None],
+        *,
+        tokens: TokenStore | None = None,
     ) -> None:
         self._bus = bus
         self._store = store
         self._quotes = quotes
         self._teller = teller
         self._on_bad = on_bad
+        self._tokens = tokens
         self._readers = asyncio.Semaphore(READERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: dict[Channel, asyncio.Task[None]] = {}
@@ -61,7 +67,10 @@ class Loader:
     # --- opening ----------------------------------------------------------------------------------
 
     async def opened(self, feed: OpenFeed) -> None:
-        """Return when the feed has its snapshot. Raises StoreUnavailableError."""
+        """Return when the feed has its snapshot. Raises StoreUnavailableError.
+
+        Raises NotFoundError for a token that there is not.
+        """
         opening = self._opening.get(feed.channel)
         if opening is None:
             opening = self._opening[feed.channel] = self._start(self._open(feed))
@@ -105,7 +114,7 @@ class Loader:
     async def _reopen(self, feed: OpenFeed) -> None:
         try:
             await self._open(feed)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, NotFoundError) as error:
             log.warning("hub.no_snapshot", channel=feed.channel.name, error=str(error))
 
     # --- reading ----------------------------------------------------------------------------------
@@ -116,6 +125,10 @@ class Loader:
             return
         if isinstance(feed, StatsFeed):
             await self._load_stats(feed)
+            return
+        if isinstance(feed, TokenFeed | TopFeed):
+            async with self._readers:
+                await self._load_tokens(feed)
             return
         symbol, quotes = feed.channel.symbol, self._quotes
         # A quiet or replayed market's newest candles are as old as its last quote.
@@ -141,6 +154,23 @@ class Loader:
         else:
             if frame is not None:
                 self._teller.fanout.publish_latest(feed.topic, frame)
+
+    async def _load_tokens(self, feed: TokenFeed | TopFeed) -> None:
+        if self._tokens is None:
+            raise NotFoundError("No chain is followed here; set chain_rpc_urls and launchpads.")
+        if isinstance(feed, TopFeed):
+            heard = feed.heard
+            frame = feed.load(await self._tokens.top(), heard)
+            if frame is not None:
+                self._teller.fanout.publish_latest(feed.topic, frame)
+            return
+        page = await self._tokens.page(feed.address)
+        if page is None:
+            raise NotFoundError(
+                f"There is no token {feed.channel.symbol}: no launchpad that is followed has made it, or"
+                " its block has not been read yet."
+            )
+        self._teller.token(feed, feed.load(page))
 
     async def _repair(self, feed: CandleFeed, buckets: list[int]) -> None:
         interval = feed.view.interval
@@ -168,6 +198,10 @@ def bus_channels(channel: Channel) -> tuple[str, ...]:
         return TICKERS, PRICES
     if channel.kind == STATS_TRADES:
         return (STATS_TRADES,)
+    if channel.kind == TOKENS_TOP:
+        return (TOKENS_TOP,)
+    if channel.kind == "token":
+        return (token_channel(channel.symbol),)
     name = candles_channel if channel.kind == "candle" else trades_channel
     return (name(channel.symbol),)
 

@@ -14,7 +14,7 @@ import structlog
 
 from openoutcry.core import frames
 from openoutcry.core.candle_messages import BaseCandles
-from openoutcry.core.keys import PRICES, STATS_TRADES, TICKERS, market_channel
+from openoutcry.core.keys import PRICES, STATS_TRADES, TICKERS, TOKENS_TOP, market_channel
 from openoutcry.core.tickers import Ticker
 from openoutcry.errors import FrameError, StoreUnavailableError
 from openoutcry.web.hub import wire
@@ -27,6 +27,7 @@ from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.stats import StatsFeed
 from openoutcry.web.hub.teller import Teller
 from openoutcry.web.hub.tickers import TickersFeed
+from openoutcry.web.hub.tokens import TokenFeed, TokenStore, TopFeed, decode_change
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,8 @@ class Market:
         bus: Bus,
         store: Snapshots,
         clock: Callable[[], int],
+        *,
+        tokens: TokenStore | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
         self.quotes = Quotes(self.symbols, fanout, clock)
@@ -51,7 +54,7 @@ class Market:
         self._bus = bus
         self._clock = clock
         self._teller = Teller(fanout, clock)
-        self._loader = Loader(bus, store, self.quotes, self._teller, self._note_bad)
+        self._loader = Loader(bus, store, self.quotes, self._teller, self._note_bad, tokens=tokens)
         self._feeds: dict[Channel, OpenFeed] = {}
         self._users: dict[Channel, int] = {}
         for symbol in self.symbols:
@@ -88,10 +91,14 @@ class Market:
             return TradeFeed(channel, self._clock)
         if channel.kind == STATS_TRADES:
             return StatsFeed(channel)
+        if channel.kind == "token":
+            return TokenFeed(channel, self._clock)
+        if channel.kind == TOKENS_TOP:
+            return TopFeed(channel, self._clock)
         return TickersFeed(channel, self.symbols, self._clock)
 
     async def opened(self, feed: Feed) -> None:
-        """Return when the feed has its snapshot. Raises StoreUnavailableError."""
+        """Return when the feed has its snapshot. Raises StoreUnavailableError, NotFoundError."""
         if not isinstance(feed, PriceFeed) and not feed.loaded:
             await self._loader.opened(feed)
 
@@ -120,6 +127,8 @@ class Market:
                     self._on_tickers(kind, data)
                 elif channel == STATS_TRADES:
                     self._on_stats(data)
+                elif kind in ("token", "tokens"):
+                    self._on_tokens(symbol, data)
                 if hearer := self.hearers.get(kind):
                     hearer(symbol, data)
         except (msgspec.MsgspecError, FrameError, LookupError, ValueError) as error:
@@ -187,6 +196,19 @@ class Market:
             elif feed.loaded:
                 self._loader.reopen(feed)
 
+    def _on_tokens(self, what: str, data: bytes) -> None:
+        """Take the news of one token, whose address is in braces, or the list of the largest."""
+        top = self._feeds.get(_TOP)
+        if what == "top" and isinstance(top, TopFeed):
+            self._fanout.publish_latest(top.topic, top.apply(data))
+            return
+        feed = self._feeds.get(Channel("token", what.strip("{}")))
+        if isinstance(feed, TokenFeed):
+            message = decode_change(data)
+            self._teller.token(feed, feed.apply(message))
+            if message.missed and feed.loaded:
+                self._loader.reopen(feed)
+
     def _on_stats(self, data: bytes) -> None:
         feed = self._feeds.get(_STATS)
         if isinstance(feed, StatsFeed):
@@ -196,5 +218,6 @@ class Market:
 
 _TICKERS = Channel("tickers")
 _STATS = Channel(STATS_TRADES)
+_TOP = Channel(TOKENS_TOP)
 _decode_tickers = msgspec.json.Decoder(list[Ticker]).decode
 _decode_candles = msgspec.json.Decoder(BaseCandles).decode

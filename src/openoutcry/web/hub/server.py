@@ -39,6 +39,7 @@ from openoutcry.web.hub.protocol import CloseCode
 from openoutcry.web.hub.session import Desk, Rules, Session
 from openoutcry.web.hub.sources import Bus, Snapshots
 from openoutcry.web.hub.talks import Allowance, AppTalk, Pace, PlainTalk
+from openoutcry.web.hub.tokens import TokenStore
 
 APP_PATH: Final = "/api/v1/ws/app"
 BINANCE_MESSAGES: Final = 50
@@ -87,12 +88,14 @@ class Server:
         store: Snapshots,
         meter: Meter,
         accounts: Accounts | None = None,
+        *,
+        tokens: TokenStore | None = None,
     ) -> None:
         self.options = options
         self.meter = meter
         self.fanout = Fanout(asyncio.get_running_loop().call_soon)
         self.outbox_bytes = options.outbox_bytes
-        self.market = Market(options.symbols, self.fanout, bus, store, self.clock)
+        self.market = Market(options.symbols, self.fanout, bus, store, self.clock, tokens=tokens)
         self.binance = BinanceMarket(
             self.fanout, self.market, bus, store, self.clock, replay=options.replay
         )
@@ -298,6 +301,7 @@ async def serve(
     stop: asyncio.Event,
     *,
     accounts: Accounts | None = None,
+    tokens: TokenStore | None = None,
 ) -> None:
     """Run a hub until `stop` is set. `meter.status` tells how it is doing."""
-    await Server(options, bus, store, meter, accounts).run(stop)
+    await Server(options, bus, store, meter, accounts, tokens=tokens).run(stop)

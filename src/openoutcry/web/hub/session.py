@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from openoutcry.errors import StoreUnavailableError, UnauthorizedError
+from openoutcry.errors import NotFoundError, StoreUnavailableError, UnauthorizedError
 from openoutcry.services.identity import Identity
 from openoutcry.web.hub import protocol, wire
 from openoutcry.web.hub.channels import Channel
@@ -215,6 +215,8 @@ class Session:
             await self._market.opened(feed)
         except StoreUnavailableError:
             self._give_up(command, feed)
+        except NotFoundError as error:
+            self._give_up(command, feed, Refusal("unknown_token", str(error)))
         else:
             self._join(command, feed)
         self._go_on(command.channel)
@@ -228,10 +230,16 @@ class Session:
             self._private.join(feed, self._client, start)
         self._go_on(command.channel)
 
-    def _give_up(self, command: Subscribe, feed: Feed | UserFeed) -> None:
+    def _give_up(
+        self, command: Subscribe, feed: Feed | UserFeed, why: Refusal | None = None
+    ) -> None:
         del self._feeds[command.channel]
         self._release(command.channel, feed)
-        self._send(protocol.error(protocol.unavailable(command), self._stamp()))
+        if why is None:
+            refusal = protocol.unavailable(command)
+        else:
+            refusal = Refusal(why.code, why.message, command.channel.name, command.id)
+        self._send(protocol.error(refusal, self._stamp()))
 
     def _go_on(self, channel: Channel) -> None:
         """Do what was asked about a channel while its snapshot was read."""

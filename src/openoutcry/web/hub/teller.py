@@ -7,6 +7,7 @@ from collections.abc import Callable
 from openoutcry.web.hub import wire
 from openoutcry.web.hub.fanout import Fanout
 from openoutcry.web.hub.feeds import CandleFeed, TradeFeed
+from openoutcry.web.hub.tokens import Change, TokenFeed
 
 
 class Teller:
@@ -38,3 +39,9 @@ class Teller:
         if trades and self.fanout.listened(feed.topic):
             texts = [trade.text for trade in trades]
             self.fanout.publish_newest(feed.topic, feed.frame(texts, 0), texts)
+
+    def token(self, feed: TokenFeed, change: Change | None) -> None:
+        """Tell clients what has happened to a token, if anything has."""
+        if change is not None and self.fanout.listened(feed.topic):
+            feed.topic.note(change)
+            self.fanout.publish_noted(feed.topic, feed.frame(change))
