@@ -35,6 +35,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where embedded engines keep their data; empty: the user's data directory."""
     database_url: str = ""
     """PostgreSQL to use; empty: an embedded one."""
+    database_read_url: str = ""
+    """Streaming replica of it, for reads of the past; empty: none."""
+    database_read_lag_seconds: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    """A replica that is further behind than this is not read from."""
     valkey_url: str = ""
     """Valkey or Redis to use, `redis+cluster://host:port,…` for a cluster; empty: an embedded one."""
 

@@ -10,6 +10,8 @@ import aiohttp
 
 from openoutcry import __version__
 from openoutcry.adapters.postgres.pool import open_pool
+from openoutcry.adapters.postgres.reads import RoutedReads
+from openoutcry.adapters.postgres.replica import Replica
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.weight import SteadyBudget, WeightBudget
 from openoutcry.adapters.venue_rest import VenueRest
@@ -33,6 +35,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         async with TaskGroup() as tasks:
             # The page is there at once; what needs the engines answers 503 until they do.
             tasks.create_task(engines_answer(settings, stop))
+            replica = await _replica(stack, settings)
+            if replica is not None:
+                tasks.create_task(replica.watch(stop))
             prices, budget = await _prices(stack, settings)
             await serve(
                 pool,
@@ -42,7 +47,20 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 version=__version__,
                 prices=prices,
                 budget=budget,
+                reads=RoutedReads(pool, replica),
             )
+
+
+async def _replica(stack: AsyncExitStack, settings: Settings) -> Replica | None:
+    if not settings.database_read_url:
+        return None
+    replica = await Replica.open(
+        settings.database_read_url,
+        settings.database_url,
+        most_lag=settings.database_read_lag_seconds,
+    )
+    stack.push_async_callback(replica.close)
+    return replica
 
 
 async def _prices(stack: AsyncExitStack, settings: Settings) -> tuple[Prices, SteadyBudget]:

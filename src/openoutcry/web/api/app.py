@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from openoutcry.adapters.ccxt_exchange import has_ccxt
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Pool, Source
+from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.postgres.sparklines import Sparklines
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.trade_counts import TradeCounts
@@ -88,22 +89,25 @@ def create_app(
     live: Live | None = None,
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
+    reads: RoutedReads | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
     What is cheap to keep (coverage, instruments, status) is kept for `ttl` seconds. `live` is what
     runs beside the application; without it nothing else is kept. `prices` and the weight `budget` that
     they are asked for within run beside it as well; without them there are only those in Valkey.
+    What is not of this moment is read by way of `reads`, from a replica if there is one.
     """
     metrics = metrics or RequestMetrics()
-    live = live or Live.idle(pool, valkey, settings, ttl)
+    reads = reads or RoutedReads(pool)
+    live = live or Live.idle(pool, valkey, settings, ttl=ttl, reads=reads)
     prices = prices or Prices(Silent(), PriceBoard(valkey), PriceRules())
     aggregated = Aggregated(prices, parse_coins(settings.price_symbols))
     instruments = InstrumentReader(pool, ttl)
     pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
-    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
+    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time, history=reads)
     stats = PublicStats(KnownStats(TradeCounts(valkey)))
-    cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    cache = StatusCache(lambda: collect(pool, valkey, settings, reads.status()), ttl)
     trusted = networks(settings.trusted_proxies)
     events, passwords = AccountEvents(), Passwords()
     limits = _limits(valkey, settings)
@@ -114,7 +118,7 @@ def create_app(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
             *system_routes(
-                pool,
+                reads,
                 instruments,
                 cache,
                 ws_url=settings.public_ws_url,
@@ -133,7 +137,9 @@ def create_app(
             *metrics_routes(cache, metrics, events),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
-            *trading_routes(pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings))),
+            *trading_routes(
+                pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings)), reads
+            ),
             *exchange_key_routes(ExchangeKeys(pool, partial(secret_of, pool, settings.secret_key))),
             *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
@@ -156,13 +162,13 @@ def create_app(
     return instrument(open_to, metrics)
 
 
-def trading_routes(pool: Pool, desk: TradingDesk) -> list[HTTPRouteHandler]:
+def trading_routes(pool: Pool, desk: TradingDesk, reads: Source) -> list[HTTPRouteHandler]:
     """Return the routes of trading."""
     return [
         *bot_routes(pool, desk),
         *order_routes(pool, desk),
         *log_routes(pool, desk),
-        *analytics_routes(pool, desk),
+        *analytics_routes(pool, desk, reads),
         *portfolio_routes(desk),
         *strategy_routes(),
     ]

@@ -122,8 +122,24 @@ class SystemCollector(Collector):
         for symbol in status.symbols:
             last.add_metric([symbol.symbol], symbol.last_trade_time / 1e6)
         yield from (up, latency, entries, behind, last)
+        yield from _replica(status)
         yield from _totals(status)
         yield from _roles(status.roles)
+
+
+def _replica(status: SystemStatus) -> Iterator[Metric]:
+    replica = status.replica
+    if replica is None:
+        return
+    up = "1 if the read replica may be read from."
+    yield GaugeMetricFamily("outcry_replica_up", up, float(replica.ok))
+    # What is not known is not told.
+    if replica.lag_seconds is not None:
+        age = "How long ago the primary was where the replica is."
+        yield GaugeMetricFamily("outcry_replica_lag_seconds", age, replica.lag_seconds)
+    if replica.lag_bytes is not None:
+        lacks = "What the replica has not replayed yet."
+        yield GaugeMetricFamily("outcry_replica_lag_bytes", lacks, replica.lag_bytes)
 
 
 def _totals(status: SystemStatus) -> Iterator[Metric]:

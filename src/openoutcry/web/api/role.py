@@ -12,6 +12,7 @@ import structlog
 from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.tasks import end
 from openoutcry.adapters.valkey.pubsub import listen
 from openoutcry.adapters.valkey.weight import SteadyBudget
@@ -39,6 +40,7 @@ async def serve(
     version: str,
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
+    reads: RoutedReads | None = None,
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
@@ -46,7 +48,8 @@ async def serve(
     requests get a 503. Raises EngineError when the port is taken.
     """
     metrics = RequestMetrics()
-    beside = Running.make(pool, valkey, settings)
+    reads = reads or RoutedReads(pool)
+    beside = Running.make(pool, valkey, settings, reads)
     app = create_app(
         pool,
         valkey,
@@ -56,20 +59,22 @@ async def serve(
         prices=prices,
         budget=budget,
         live=beside.live,
+        reads=reads,
     )
     done, began = asyncio.Event(), time.monotonic()
 
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
         counters, gauges = prices.figures() if prices else ({}, {})
         cache = beside.cache
-        counters |= {
+        reading = reads.figures()
+        counters |= reading[0] | {
             "requests": metrics.total,
             "public_requests_refused": beside.live.limits.refused,
             "public_requests_counted_alone": beside.live.limits.alone,
             "candle_blocks_found": cache.hits,
             "candle_blocks_read": cache.misses,
         }
-        gauges |= {
+        gauges |= reading[1] | {
             "uptime_seconds": time.monotonic() - began,
             "candle_cache_bytes": cache.bytes,
         }
