@@ -17,6 +17,7 @@ from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.pool import Pool, Source
 from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.postgres.sparklines import Sparklines
+from openoutcry.adapters.valkey.alert_board import AlertBoard
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.tries import SharedTries
@@ -44,6 +45,7 @@ from openoutcry.services.trading_desk import DeskRules, TradingDesk
 from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.access import access_dependencies, identifier, say_who_may
 from openoutcry.web.api.activity import log_routes
+from openoutcry.web.api.alerts import alert_routes
 from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.analytics import analytics_routes
 from openoutcry.web.api.auth import auth_routes
@@ -135,6 +137,7 @@ def create_app(
             *public_routes(stats),
             *health_routes(cache, settings.required_roles),
             *metrics_routes(cache, metrics, events),
+            *alert_routes(AlertBoard(valkey, "")),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
             *trading_routes(

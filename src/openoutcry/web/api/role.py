@@ -18,6 +18,7 @@ from openoutcry.adapters.valkey.pubsub import listen
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
 from openoutcry.core.keys import PRICES, TICKERS
+from openoutcry.services.alerts import AlertWatch
 from openoutcry.services.prices import Prices
 from openoutcry.services.status import report
 from openoutcry.web.api.app import create_app
@@ -41,11 +42,12 @@ async def serve(
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
     reads: RoutedReads | None = None,
+    alerts: AlertWatch | None = None,
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
-    `prices` are kept fresh beside it. Engines may go and come while it runs: health says so,
-    requests get a 503. Raises EngineError when the port is taken.
+    `prices` are kept fresh beside it; the figures of `alerts` are told. Engines may go and come while
+    it runs: health says so, requests get a 503. Raises EngineError when the port is taken.
     """
     metrics = RequestMetrics()
     reads = reads or RoutedReads(pool)
@@ -66,15 +68,17 @@ async def serve(
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
         counters, gauges = prices.figures() if prices else ({}, {})
         cache = beside.cache
-        reading = reads.figures()
-        counters |= reading[0] | {
+        for more in (reads.figures(), alerts.figures() if alerts else ({}, {})):
+            counters |= more[0]
+            gauges |= more[1]
+        counters |= {
             "requests": metrics.total,
             "public_requests_refused": beside.live.limits.refused,
             "public_requests_counted_alone": beside.live.limits.alone,
             "candle_blocks_found": cache.hits,
             "candle_blocks_read": cache.misses,
         }
-        gauges |= reading[1] | {
+        gauges |= {
             "uptime_seconds": time.monotonic() - began,
             "candle_cache_bytes": cache.bytes,
         }
