@@ -30,6 +30,7 @@ from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.database_figures import FRESH, KnownFigures
 from openoutcry.services.exchange_keys import ExchangeKeys
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
@@ -54,6 +55,7 @@ from openoutcry.web.api.bots import bot_routes
 from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
+from openoutcry.web.api.database import database_routes
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.exchange_keys import exchange_key_routes
 from openoutcry.web.api.health import health_routes
@@ -110,6 +112,7 @@ def create_app(
     market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time, history=reads)
     stats = PublicStats(KnownStats(TradeCounts(valkey)))
     cache = StatusCache(lambda: collect(pool, valkey, settings, reads.status()), ttl)
+    figures = KnownFigures(pool, FRESH * min(ttl, 1.0))
     trusted = networks(settings.trusted_proxies)
     events, passwords = AccountEvents(), Passwords()
     limits = _limits(valkey, settings)
@@ -136,7 +139,8 @@ def create_app(
             *market_routes(MarketsBody(prices, instruments, Sparklines(pool, 60 * ttl), ttl)),
             *public_routes(stats),
             *health_routes(cache, settings.required_roles),
-            *metrics_routes(cache, metrics, events),
+            *metrics_routes(cache, metrics, events, figures),
+            *database_routes(figures, reads, tokens=bool(settings.chain_rpc_urls)),
             *alert_routes(AlertBoard(valkey, "")),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
