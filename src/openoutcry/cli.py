@@ -259,7 +259,7 @@ def doctor(data_dir: DataDir = None) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="decode, pipeline, recorder, hub, candles, latency or startup.")
+        str, typer.Argument(help="Such as pipeline, hub, candles, volume, latency or startup.")
     ],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="Passed on to the benchmark; put them after --.")

@@ -35,6 +35,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where embedded engines keep their data; empty: the user's data directory."""
     database_url: str = ""
     """PostgreSQL to use; empty: an embedded one."""
+    database_read_url: str = ""
+    """Streaming replica of it, for reads of the past; empty: none."""
+    database_read_lag_seconds: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    """A replica that is further behind than this is not read from."""
     valkey_url: str = ""
     """Valkey or Redis to use, `redis+cluster://host:port,…` for a cluster; empty: an embedded one."""
 
@@ -95,6 +99,33 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Live bots do not act upon trades that are older than this."""
     live_send_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     """A live order that could not be sent for so long is not sent any more."""
+
+    alert_check_seconds: Annotated[float, Meta(ge=0, le=10)] = 5.0
+    """How often the system is looked at for alerts; 0: never."""
+    alert_webhook_url: str = ""
+    """Where alerts are posted as JSON, http(s); empty: they are in the log only."""
+    alert_webhook_secret: str = ""
+    """Signs what is posted, 16 characters or more; empty: it is not signed."""
+    alert_after_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    """How long something is wrong before that is an alert, and right again before it is over."""
+    alert_repeat_hours: Annotated[float, Meta(ge=0)] = 4.0
+    """How often an alert that goes on is told again; 0: never."""
+    alert_roles: list[str] = field(
+        default_factory=lambda: ["feed", "recorder", "hub", "api", "trader"]
+    )
+    """Roles whose absence is an alert; the indexer too where a chain is configured."""
+    alert_recorder_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    """Alert: the store is so far behind a trade stream; 0: never."""
+    alert_gap_minutes: Annotated[float, Meta(ge=0)] = 10.0
+    """Alert: gaps have been open for so long; 0: never."""
+    alert_silence_seconds: Annotated[float, Meta(ge=0)] = 300.0
+    """Alert: a symbol has not traded for so long; 0: never."""
+    alert_indexer_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    """Alert: the indexer is so far behind the chain, or no node has answered for so long; 0: never."""
+    alert_disk_percent: Annotated[float, Meta(ge=0, lt=100)] = 10.0
+    """Alert: less of the disk with the data directory is free; 0: never."""
+    alert_query_ms: Annotated[float, Meta(ge=0)] = 1000.0
+    """Alert: a statement of PostgreSQL takes longer on average (pg_stat_statements); 0: never."""
 
     required_roles: list[str] = field(default_factory=list)
     """Roles without which `/health/ready` says 503, such as `feed,recorder`; empty: none."""
@@ -254,6 +285,7 @@ def load(
     _check_accounts(settings)
     _check_trading(settings)
     _check_chain(settings)
+    _check_alerts(settings)
     live_address(settings)
     return msgspec.structs.replace(settings, symbols=_normalise(settings.symbols))
 
@@ -293,6 +325,21 @@ def _check_chain(settings: Settings) -> None:
         raise ConfigError(
             "Configuration: confirmations beyond chain_reorg_depth say nothing"
             " - at `chain_confirmations`"
+        )
+
+
+def _check_alerts(settings: Settings) -> None:
+    parts = urlsplit(settings.alert_webhook_url)
+    if settings.alert_webhook_url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        # The URL is not shown: secrets stand in its path.
+        raise ConfigError(
+            "Configuration: a webhook's URL begins with http:// or https:// and a host"
+            " - at `alert_webhook_url`"
+        )
+    if 0 < len(settings.alert_webhook_secret) < _SHORTEST_WEBHOOK_SECRET:
+        raise ConfigError(
+            f"Configuration: at least {_SHORTEST_WEBHOOK_SECRET} characters"
+            " - at `alert_webhook_secret`"
         )
 
 
@@ -393,6 +440,7 @@ def _known() -> str:
 
 
 _SHORTEST_SECRET = 32
+_SHORTEST_WEBHOOK_SECRET = 16
 _BINANCE = (".binance.com", ".binance.vision")
 _AMOUNT = re.compile(r"\d{1,18}(\.\d{1,18})?")
 _KINDS = Settings.__annotations__

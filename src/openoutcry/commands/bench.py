@@ -12,7 +12,7 @@ from openoutcry.errors import ConfigError
 
 NAMES = (
     *("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup"),
-    *("prices", "outage", "klines"),
+    *("prices", "outage", "klines", "volume"),
 )
 CHECKOUT = Path(__file__).parents[3]
 

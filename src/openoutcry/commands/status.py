@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 import typer
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from openoutcry import config, logs
 from openoutcry.adapters.postgres.pool import Pool, open_pool
+from openoutcry.adapters.postgres.replica import Replica, ReplicaStatus
 from openoutcry.adapters.valkey.client import connect
 from openoutcry.commands.context import finish, reached
 from openoutcry.commands.up import ROLES, roles_of
@@ -26,6 +28,7 @@ from openoutcry.services.status import EngineStatus, RoleReport, SystemStatus, c
 _OLD_US = 3_000_000  # everybody reports once a second
 _LATE_SECONDS = 5.0
 _PERIOD = 1.0
+_SECOND_LOOK = 0.3
 _SHOWN = {
     "feed": ("trades_per_second", "connections", "age_seconds", "stream_entries"),
     "recorder": ("trades_per_second", "lag_seconds", "shards_owned", "dead_letters"),
@@ -34,6 +37,9 @@ _SHOWN = {
     "indexer": ("block", "lag_blocks", "lag_seconds", "logs_refused", "blocks_undone"),
     "api": ("requests",),
 }
+
+
+_Look: TypeAlias = Callable[[], Awaitable[ReplicaStatus | None]]
 
 
 def status(overrides: dict[str, Any], *, as_json: bool, watch: bool) -> None:
@@ -70,8 +76,8 @@ def render(found: SystemStatus, roles: Sequence[str] = ROLES) -> Group:
 async def _show(settings: Settings, *, as_json: bool, watch: bool) -> list[str]:
     console = Console(highlight=False, soft_wrap=as_json)
     roles = roles_of(settings)
-    async with _stores(settings) as (pool, valkey):
-        found = await collect(pool, valkey, settings)
+    async with _stores(settings) as (pool, valkey, look):
+        found = await collect(pool, valkey, settings, await look())
         if not watch:
             if as_json:
                 typer.echo(encode(found, roles))
@@ -86,27 +92,45 @@ async def _show(settings: Settings, *, as_json: bool, watch: bool) -> list[str]:
                 else:
                     live.update(render(found, roles), refresh=True)
                 await asyncio.sleep(_PERIOD)
-                found = await collect(pool, valkey, settings)
+                found = await collect(pool, valkey, settings, await look())
 
 
 @asynccontextmanager
-async def _stores(settings: Settings) -> AsyncIterator[tuple[Pool, Redis]]:
-    async with reached(settings) as found:
+async def _stores(settings: Settings) -> AsyncIterator[tuple[Pool, Redis, _Look]]:
+    async with reached(settings) as found, AsyncExitStack() as stack:
         pool = await open_pool(
             found.database_url, application_name="outcry status", max_size=2, connect_timeout=2.0
         )
+        stack.callback(pool.terminate)
         valkey = connect(found.valkey_url, retries=0)
-        try:
-            yield pool, valkey
-        finally:
-            pool.terminate()
-            await valkey.aclose()
+        stack.push_async_callback(valkey.aclose)
+        replica = None
+        if found.database_read_url:
+            most = found.database_read_lag_seconds
+            replica = await Replica.open(found.database_read_url, found.database_url, most_lag=most)
+            stack.push_async_callback(replica.close)
+        yield pool, valkey, partial(_look, replica)
+
+
+async def _look(replica: Replica | None) -> ReplicaStatus | None:
+    """Return how the read replica is, None without one."""
+    if replica is None:
+        return None
+    await replica.look()
+    if not replica.usable:
+        # The first look remembers where the primary is, the second sees whether that was reached.
+        await asyncio.sleep(_SECOND_LOOK)
+        await replica.look()
+    return replica.status()
 
 
 def _processes(found: SystemStatus, roles: Sequence[str]) -> Table:
     table = Table("", "state", "pid", "up", "reported", "figures", box=None)
     for engine in found.engines:
         table.add_row(engine.name, _answer(engine), "", "", "", _latency(engine))
+    if found.replica is not None:
+        used = Text("up", style="green") if found.replica.ok else Text("lost", style="bold yellow")
+        table.add_row("replica", used, "", "", "", _behind(found.replica))
     for role in roles:
         if not any(each.role == role for each in found.roles):
             table.add_row(role, Text("not running", style="bold red"))
@@ -126,6 +150,12 @@ def _answer(engine: EngineStatus) -> Text:
 
 def _latency(engine: EngineStatus) -> str:
     return f"answers in {engine.latency_ms:.1f} ms" if engine.ok else engine.reason
+
+
+def _behind(replica: ReplicaStatus) -> str:
+    if not replica.ok:
+        return replica.reason
+    return f"{replica.lag_seconds or 0:.1f} s and {replica.lag_bytes or 0:,} bytes behind"
 
 
 def _figures(report: RoleReport) -> str:

@@ -119,6 +119,13 @@ def sign_in_own_key(name: str, address: str) -> str:
     return f"sign_in:{{{name}}}:tries:{address}"
 
 
+ALERTS = "{alerts}:known"
+"""What is known of each alert, as JSON: its key -> `core.alerts.Alert`."""
+
+ALERTS_LEASE = "{alerts}:lease"
+"""Held, with its name and a lease, by the one process that looks after the alerts."""
+
+
 COMMITS = "commits"
 """Pub/sub channel: up to where commits are announced (see `core.candle_messages.Committed`)."""
 

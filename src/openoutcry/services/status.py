@@ -22,6 +22,7 @@ from openoutcry.adapters.postgres.figures_reader import (
 )
 from openoutcry.adapters.postgres.pool import Pool
 from openoutcry.adapters.postgres.readiness import newest_revision
+from openoutcry.adapters.postgres.replica import ReplicaStatus
 from openoutcry.adapters.tasks import sleep
 from openoutcry.adapters.valkey.status_board import (
     StreamFigures,
@@ -94,7 +95,10 @@ class SymbolStatus(Struct, frozen=True, rename="camel"):
 
 
 class SystemStatus(Struct, frozen=True, rename="camel"):
-    """The whole system at `time` (µs). Parts that need an engine that is down are empty."""
+    """The whole system at `time` (µs). Parts that need an engine that is down are empty.
+
+    `replica` is null where none is configured.
+    """
 
     time: int
     engines: list[EngineStatus]
@@ -104,14 +108,20 @@ class SystemStatus(Struct, frozen=True, rename="camel"):
     gaps_open: int
     trades_missing: int
     trades_per_second: float
+    replica: ReplicaStatus | None = None
 
     def engine(self, name: str) -> EngineStatus:
         """Return the engine called `name`."""
         return next(engine for engine in self.engines if engine.name == name)
 
 
-async def collect(pool: Pool, valkey: Redis, settings: Settings) -> SystemStatus:
-    """Return the status of everything; an engine that does not answer is a line in it, no error."""
+async def collect(
+    pool: Pool, valkey: Redis, settings: Settings, replica: ReplicaStatus | None = None
+) -> SystemStatus:
+    """Return the status of everything; an engine that does not answer is a line in it, no error.
+
+    `replica` is what this process knows of its read replica.
+    """
     postgres, bus = await asyncio.gather(check_postgres(pool), check_valkey(valkey))
     figures, roles, streams = _EMPTY, list[RoleStatus](), list[StreamFigures]()
     if postgres.ok:
@@ -129,6 +139,7 @@ async def collect(pool: Pool, valkey: Redis, settings: Settings) -> SystemStatus
         gaps_open=figures.gaps_open,
         trades_missing=figures.trades_missing,
         trades_per_second=_stored_per_second(roles),
+        replica=replica,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Pool, Source
 from openoutcry.adapters.postgres.trade_reader import TradeReader
 from openoutcry.adapters.postgres.window_reader import read_windows
 from openoutcry.core.intervals import Interval
@@ -48,13 +48,15 @@ class StoreMarket:
         pages: PageReader,
         books: BookReader,
         time: MarketTime,
+        *,
+        history: Source | None = None,
     ) -> None:
         self._pool = pool
         self._instruments = instruments
         self._pages = pages
         self._books = books
         self._time = time
-        self._trades = TradeReader(pool)
+        self._trades = TradeReader(pool, history)
         self._read: list[Instrument] = []
         self._known: dict[str, Instrument] = {}
         self._listings: dict[str, Listing] = {}

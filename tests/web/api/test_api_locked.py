@@ -86,8 +86,9 @@ OWN = {
     *("GET /api/v1/exchange-keys", "POST /api/v1/exchange-keys"),
     "DELETE /api/v1/exchange-keys/{key_id}",
     *("GET /api/prices/symbol/{symbol}", "GET /api/admin/price-cache-stats"),
-    "POST /api/admin/price-cache-stats",
     *("GET /api/admin/token-cache-stats", "POST /api/admin/token-cache-stats"),
+    *("POST /api/admin/price-cache-stats", "GET /api/admin/alerts", "GET /api/admin/database"),
+    "GET /api/admin/volume-trend",
 }
 BINANCE = ("/api/v3", "/fapi", "/dapi")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from openoutcry.adapters.postgres.pool import Connection, Pool, fetch, unavailable
+from openoutcry.adapters.postgres.pool import Connection, Pool, Source, fetch, unavailable
 from openoutcry.core.trading.equity import EquityPoint
 
 # Deleted bots too: what they have earned or lost is in the balances.
@@ -104,20 +104,20 @@ async def first_fill(pool: Pool, user_id: int, of: int | Sequence[str]) -> int |
 
 
 async def read_curve(
-    pool: Pool, user_id: int, of: int | Sequence[str], span: Span
+    source: Source, user_id: int, of: int | Sequence[str], span: Span
 ) -> list[PnlPoint]:
     """Return the curve of what a bot (its id), or all bots of these symbols, had earned."""
-    rows = await fetch(pool, curve_sql(of), user_id, of, span.start, span.end, span.width)
+    rows = await fetch(source, curve_sql(of), user_id, of, span.start, span.end, span.width)
     return [PnlPoint(**dict(row)) for row in rows]
 
 
 async def read_equity(
-    pool: Pool, user_id: int, bot_id: int | None, span: Span
+    source: Source, user_id: int, bot_id: int | None, span: Span
 ) -> list[EquityPoint]:
     """Return the samples of an account, or of a bot: the last of each width."""
     sql = EQUITY.format(bot="IS NULL" if bot_id is None else "= $5")
     args = () if bot_id is None else (bot_id,)
-    rows = await fetch(pool, sql, user_id, span.start, span.end, span.width, *args)
+    rows = await fetch(source, sql, user_id, span.start, span.end, span.width, *args)
     return [
         EquityPoint(**{name: row[name] for name in EquityPoint.__struct_fields__}) for row in rows
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from enum import StrEnum
 from typing import Final
@@ -10,11 +11,15 @@ from msgspec import Struct
 
 from openoutcry.adapters.postgres import candle_sql
 from openoutcry.adapters.postgres.coverage_rows import read_coverage
-from openoutcry.adapters.postgres.pool import Pool, connection, fetch, fetch_value
+from openoutcry.adapters.postgres.pool import Pool, Source, connection, fetch, fetch_value
 from openoutcry.core.completeness import complete_flags
 from openoutcry.core.coverage import Coverage
 from openoutcry.core.fill import quiet_buckets
-from openoutcry.core.intervals import DAY, SECOND, Interval
+from openoutcry.core.intervals import DAY, MINUTE, SECOND, Interval
+
+SETTLING: Final = 2 * MINUTE
+"""Blocks that end later than this before now are written to all the time: only the primary is asked
+for them, for a replica that has to catch up with each commit is no help."""
 
 ROWS: Final = 64
 """Candles in a block: the newest one is read anew with every change, which takes PostgreSQL a quarter
@@ -81,10 +86,14 @@ class Run(Struct, frozen=True):
 
 
 class BlockReader:
-    """Blocks from the store. Every method may raise StoreUnavailableError."""
+    """Blocks from the store, those of the past by way of `history`.
 
-    def __init__(self, pool: Pool) -> None:
+    Every method may raise StoreUnavailableError.
+    """
+
+    def __init__(self, pool: Pool, history: Source | None = None) -> None:
         self._pool = pool
+        self._history = history or pool
 
     async def coverage(self, instrument: int) -> Coverage:
         """Return what is known of an instrument at this moment."""
@@ -116,11 +125,15 @@ class BlockReader:
         )
         return found
 
+    def _of(self, end: int) -> Source:
+        """Return who is asked for what ends at `end`."""
+        return self._history if end < time.time_ns() // 1000 - SETTLING else self._pool
+
     async def _candles(
         self, instrument: int, interval: Interval, start: int, end: int, coverage: Coverage
     ) -> Block:
         sql = candle_sql.json_heads(interval)
-        ((seconds, heads),) = await fetch(self._pool, sql, instrument, start, end, None)
+        ((seconds, heads),) = await fetch(self._of(end), sql, instrument, start, end, None)
         starts = [second * SECOND for second in seconds or ()]
         flags = complete_flags(interval, starts, coverage)
         lines = heads.split("\n") if heads else []
@@ -132,7 +145,7 @@ class BlockReader:
     ) -> Block:
         sql = candle_sql.klines(interval)
         ((seconds, lines, first_ids, last_ids),) = await fetch(
-            self._pool, sql, instrument, start, end, None
+            self._of(end), sql, instrument, start, end, None
         )
         starts = [second * SECOND for second in seconds or ()]
         rows = lines.split("\n") if lines else []

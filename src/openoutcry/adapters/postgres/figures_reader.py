@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from openoutcry.adapters.postgres.pool import Pool, connection, fetch
+from openoutcry.adapters.postgres.pool import Pool, Source, connection, fetch
 from openoutcry.model import GapState
 
 _GAPS: Final = """
@@ -88,10 +88,10 @@ class StoreFigures(Struct, frozen=True):
 
 
 async def read_gaps(
-    pool: Pool, symbol: str | None = None, state: GapState | None = None, limit: int = 100
+    source: Source, symbol: str | None = None, state: GapState | None = None, limit: int = 100
 ) -> list[Gap]:
     """Return the newest `limit` gaps, newest first. Raises StoreUnavailableError."""
-    rows = await fetch(pool, _GAPS, symbol, state and state.value, limit)
+    rows = await fetch(source, _GAPS, symbol, state and state.value, limit)
     return [Gap(*(*row[:-1], GapState(row[-1]))) for row in rows]
 
 

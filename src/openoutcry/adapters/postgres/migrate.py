@@ -48,10 +48,29 @@ def _upgrade(connection: Connection, revision: str) -> None:
     try:
         command.upgrade(config, revision)
         connection.commit()
+        _count_statements(connection)
+        connection.commit()
     finally:
         connection.rollback()  # a step that failed would otherwise hide behind the unlock's failure
         connection.exec_driver_sql("SELECT pg_advisory_unlock(7381500)")
         connection.commit()
+
+
+def _count_statements(connection: Connection) -> None:
+    """Let this database see the figures of its statements, where the server counts them and we may.
+
+    Not a step of the schema: a server may begin to count at any time, and nothing else needs it.
+    """
+    if connection.exec_driver_sql(_COUNTS).scalar():
+        connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+
+_COUNTS = """
+SELECT CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    THEN current_setting('shared_preload_libraries') ~ 'pg_stat_statements'
+     AND EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements')
+    ELSE false END
+"""
 
 
 async def _with_connection(database_url: str, work: object) -> None:

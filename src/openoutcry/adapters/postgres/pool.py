@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -13,6 +14,8 @@ from openoutcry.errors import StoreUnavailableError
 
 Pool: TypeAlias = asyncpg.Pool
 Connection: TypeAlias = PoolConnectionProxy | asyncpg.Connection
+
+T = TypeVar("T")
 
 # PostgreSQL counts time from 2000-01-01, the vocabulary from 1970-01-01.
 _EPOCH_US: Final = 946_684_800_000_000
@@ -84,11 +87,31 @@ async def connection(pool: Pool, timeout: float = 5.0) -> AsyncIterator[Connecti
             yield lent
 
 
-async def fetch(pool: Pool, sql: str, *args: Any) -> list[asyncpg.Record]:
+class Reads(ABC):
+    """Something that lends connections for reading only, and knows of which server (see `reads`)."""
+
+    @abstractmethod
+    async def run(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what `read` returns; it may be called again with another connection.
+
+        It sees everything that was committed before this call. Raises StoreUnavailableError.
+        """
+
+
+Source: TypeAlias = Pool | Reads
+
+
+async def fetch(source: Source, sql: str, *args: Any) -> list[asyncpg.Record]:
     """Return all rows of a query. Raises StoreUnavailableError."""
-    async with connection(pool) as lent:
+
+    async def read(lent: Connection) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record] = await lent.fetch(sql, *args)
         return rows
+
+    if isinstance(source, Reads):
+        return await source.run(read)
+    async with connection(source) as lent:
+        return await read(lent)
 
 
 async def fetch_value(pool: Pool, sql: str, *args: Any) -> Any:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from openoutcry.adapters.postgres import analytics_reader, trading_reader
 from openoutcry.adapters.postgres.analytics_reader import PnlPoint, Span, Totals
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Pool, Source
 from openoutcry.core.prices import plain_text
 from openoutcry.core.trading import equity, positions
 from openoutcry.core.trading.amounts import exact
@@ -103,9 +103,11 @@ class CurveBody(Struct, frozen=True):
     equity: list[EquityPointBody]
 
 
-def analytics_routes(pool: Pool, desk: TradingDesk) -> list[HTTPRouteHandler]:
-    """Return the routes of analytics."""
-    return [_summary(pool, desk), _bots(desk), _curve(pool, desk)]
+def analytics_routes(
+    pool: Pool, desk: TradingDesk, history: Source | None = None
+) -> list[HTTPRouteHandler]:
+    """Return the routes of analytics; curves are read by way of `history`."""
+    return [_summary(pool, desk), _bots(desk), _curve(pool, desk, history or pool)]
 
 
 def _summary(pool: Pool, desk: TradingDesk) -> HTTPRouteHandler:
@@ -168,7 +170,7 @@ def _bots(desk: TradingDesk) -> HTTPRouteHandler:
     return bots
 
 
-def _curve(pool: Pool, desk: TradingDesk) -> HTTPRouteHandler:
+def _curve(pool: Pool, desk: TradingDesk, history: Source) -> HTTPRouteHandler:
     @get(
         "/api/v1/analytics/pnl",
         summary="The curve of what was earned",
@@ -214,8 +216,8 @@ def _curve(pool: Pool, desk: TradingDesk) -> HTTPRouteHandler:
             start = await analytics_reader.first_fill(pool, user.id, of)
             start = end if start is None else min(start, end)
         span = Span(start, end, max(1, -(-(end - start) // most)))
-        curve = await analytics_reader.read_curve(pool, user.id, of, span)
-        sampled = await analytics_reader.read_equity(pool, user.id, number, span)
+        curve = await analytics_reader.read_curve(history, user.id, of, span)
+        sampled = await analytics_reader.read_equity(history, user.id, number, span)
         return CurveBody(
             bot_id=number,
             currency=currency,

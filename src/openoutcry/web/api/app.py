@@ -14,8 +14,10 @@ from redis.asyncio import Redis
 from openoutcry.adapters.ccxt_exchange import has_ccxt
 from openoutcry.adapters.postgres.candle_reader import CandleReader
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Pool, Source
+from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.postgres.sparklines import Sparklines
+from openoutcry.adapters.valkey.alert_board import AlertBoard
 from openoutcry.adapters.valkey.price_board import PriceBoard
 from openoutcry.adapters.valkey.trade_counts import TradeCounts
 from openoutcry.adapters.valkey.tries import SharedTries
@@ -28,6 +30,7 @@ from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of
 from openoutcry.services.books import BookReader
 from openoutcry.services.candle_pages import PageReader
+from openoutcry.services.database_figures import FRESH, KnownFigures
 from openoutcry.services.exchange_keys import ExchangeKeys
 from openoutcry.services.identity import Identities
 from openoutcry.services.passwords import Passwords
@@ -44,6 +47,7 @@ from openoutcry.services.trading_desk import DeskRules, TradingDesk
 from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.access import access_dependencies, identifier, say_who_may
 from openoutcry.web.api.activity import log_routes
+from openoutcry.web.api.alerts import alert_routes
 from openoutcry.web.api.allow import tell_all_methods
 from openoutcry.web.api.analytics import analytics_routes
 from openoutcry.web.api.auth import auth_routes
@@ -52,6 +56,7 @@ from openoutcry.web.api.bots import bot_routes
 from openoutcry.web.api.candles import candle_routes
 from openoutcry.web.api.client import address_of
 from openoutcry.web.api.cors import allow_origins
+from openoutcry.web.api.database import database_routes
 from openoutcry.web.api.errors import HANDLERS
 from openoutcry.web.api.exchange_keys import exchange_key_routes
 from openoutcry.web.api.health import health_routes
@@ -92,6 +97,7 @@ def create_app(
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
     tokens: TokenDesk | None = None,
+    reads: RoutedReads | None = None,
 ) -> ASGIApp:
     """Return the application; nothing is asked of `pool` or `valkey` before the first request.
 
@@ -99,16 +105,19 @@ def create_app(
     runs beside the application; without it nothing else is kept. `prices` and the weight `budget` that
     they are asked for within run beside it as well; without them there are only those in Valkey.
     `tokens` too; without, no chain is followed.
+    What is not of this moment is read by way of `reads`, from a replica if there is one.
     """
     metrics = metrics or RequestMetrics()
-    live = live or Live.idle(pool, valkey, settings, ttl)
+    reads = reads or RoutedReads(pool)
+    live = live or Live.idle(pool, valkey, settings, ttl=ttl, reads=reads)
     prices = prices or Prices(Silent(), PriceBoard(valkey), PriceRules())
     aggregated = Aggregated(prices, parse_coins(settings.price_symbols))
     instruments = InstrumentReader(pool, ttl)
     pages = PageReader(live.blocks, ReadyPages(settings.candle_cache_mb << 18))
-    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time)
+    market = StoreMarket(pool, instruments, pages, BookReader(valkey), live.time, history=reads)
     stats = PublicStats(KnownStats(TradeCounts(valkey)))
-    cache = StatusCache(lambda: collect(pool, valkey, settings), ttl)
+    cache = StatusCache(lambda: collect(pool, valkey, settings, reads.status()), ttl)
+    figures = KnownFigures(pool, FRESH * min(ttl, 1.0))
     trusted = networks(settings.trusted_proxies)
     events, passwords = AccountEvents(), Passwords()
     limits = _limits(valkey, settings)
@@ -119,7 +128,7 @@ def create_app(
         route_handlers=[
             *candle_routes(CandleReader(pool, ttl), pages, instruments),
             *system_routes(
-                pool,
+                reads,
                 instruments,
                 cache,
                 ws_url=settings.public_ws_url,
@@ -142,10 +151,14 @@ def create_app(
             *health_routes(
                 cache, settings.required_roles, ["indexer"] if settings.chain_rpc_urls else []
             ),
-            *metrics_routes(cache, metrics, events),
+            *metrics_routes(cache, metrics, events, figures),
+            *database_routes(figures, reads, tokens=bool(settings.chain_rpc_urls)),
+            *alert_routes(AlertBoard(valkey, "")),
             *auth_routes(accounts, trusted),
             *user_routes(pool, passwords, identities),
-            *trading_routes(pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings))),
+            *trading_routes(
+                pool, TradingDesk(pool, valkey, instruments, _desk_rules(settings)), reads
+            ),
             *exchange_key_routes(ExchangeKeys(pool, partial(secret_of, pool, settings.secret_key))),
             *widget_routes(settings.public_ws_url, settings.ws_port),
             *site_routes(static),
@@ -171,13 +184,13 @@ def create_app(
     return instrument(open_to, metrics)
 
 
-def trading_routes(pool: Pool, desk: TradingDesk) -> list[HTTPRouteHandler]:
+def trading_routes(pool: Pool, desk: TradingDesk, reads: Source) -> list[HTTPRouteHandler]:
     """Return the routes of trading."""
     return [
         *bot_routes(pool, desk),
         *order_routes(pool, desk),
         *log_routes(pool, desk),
-        *analytics_routes(pool, desk),
+        *analytics_routes(pool, desk, reads),
         *portfolio_routes(desk),
         *strategy_routes(),
     ]

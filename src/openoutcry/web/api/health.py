@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
+from openoutcry.adapters.postgres.replica import ReplicaStatus
 from openoutcry.services.status import EngineStatus, SystemStatus
 from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.status_cache import StatusCache
@@ -38,13 +39,18 @@ class RoleHealth(Struct, frozen=True, rename="camel"):
 
 
 class ReadyBody(Struct, frozen=True):
-    """Whether this process can serve, and why not; engines and roles by name."""
+    """Whether this process can serve, and why not; engines and roles by name.
+
+    `degraded` tells what is lost that others make up for, such as a read replica.
+    """
 
     success: bool
     message: str
     ready: bool
     engines: list[EngineStatus]
     roles: list[RoleHealth]
+    replica: ReplicaStatus | None = None
+    degraded: list[str] = []
 
 
 def health_routes(
@@ -72,7 +78,8 @@ def health_routes(
         opt=FOR_ALL,
         description=(
             "200 when PostgreSQL and Valkey answer and the schema is up to date, else 503."
-            " Roles are listed by name; a missing one is fatal only where it is configured."
+            " Roles are listed by name; a missing one is fatal only where it is configured. A read"
+            " replica that is lost is no reason for a 503: the primary answers for it."
         ),
         tags=["operations"],
         responses={
@@ -104,7 +111,14 @@ def judge(status: SystemStatus, required: Sequence[str], more: Sequence[str] = (
         ready=not broken,
         engines=status.engines,
         roles=roles,
+        replica=status.replica,
+        degraded=_degraded(status),
     )
+
+
+def _degraded(status: SystemStatus) -> list[str]:
+    replica = status.replica
+    return [] if replica is None or replica.ok else [f"read replica: {replica.reason}"]
 
 
 def _role(name: str, status: SystemStatus, required: bool) -> RoleHealth:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.block_reader import BlockReader
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.valkey.shared_logs import SharedLogs
 from openoutcry.config import Settings
 from openoutcry.core.keys import request_log_key
@@ -33,10 +34,18 @@ class Live(Struct, frozen=True):
     confirm_limits: RequestLimits
 
     @classmethod
-    def idle(cls, pool: Pool, valkey: Redis, settings: Settings, ttl: float) -> Live:
+    def idle(
+        cls,
+        pool: Pool,
+        valkey: Redis,
+        settings: Settings,
+        *,
+        ttl: float,
+        reads: RoutedReads | None = None,
+    ) -> Live:
         """Return parts that need nobody to run them: blocks are read anew each time."""
         return cls(
-            DirectBlocks(BlockReader(pool), ttl),
+            DirectBlocks(BlockReader(pool, reads), ttl),
             MarketTime(replay=bool(settings.sandbox_replay)),
             ClientWeights(valkey, settings.client_weight),
             _limits(valkey, settings),
@@ -53,10 +62,15 @@ class Running(Struct, frozen=True):
     _news: CommitNews
 
     @classmethod
-    def make(cls, pool: Pool, valkey: Redis, settings: Settings) -> Running:
-        """Return the parts of a process; nothing is asked of the engines before `run`."""
+    def make(
+        cls, pool: Pool, valkey: Redis, settings: Settings, reads: RoutedReads | None = None
+    ) -> Running:
+        """Return the parts of a process; nothing is asked of the engines before `run`.
+
+        History is read by way of `reads`.
+        """
         time = MarketTime(replay=bool(settings.sandbox_replay))
-        cache = BlockCache(BlockReader(pool), settings.candle_cache_mb << 20)
+        cache = BlockCache(BlockReader(pool, reads), settings.candle_cache_mb << 20)
         bus = ValkeyBus(settings.valkey_url)
         news = CommitNews(bus, pool, cache, time)
         weights = ClientWeights(valkey, settings.client_weight)

@@ -16,8 +16,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from openoutcry.services.account_events import AccountEvents
+from openoutcry.services.database_figures import KnownFigures
 from openoutcry.services.status import RoleReport, SystemStatus
 from openoutcry.web.api.access import FOR_ALL
+from openoutcry.web.api.database_metrics import DatabaseCollector
 from openoutcry.web.api.status_cache import StatusCache
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -122,8 +124,24 @@ class SystemCollector(Collector):
         for symbol in status.symbols:
             last.add_metric([symbol.symbol], symbol.last_trade_time / 1e6)
         yield from (up, latency, entries, behind, last)
+        yield from _replica(status)
         yield from _totals(status)
         yield from _roles(status.roles)
+
+
+def _replica(status: SystemStatus) -> Iterator[Metric]:
+    replica = status.replica
+    if replica is None:
+        return
+    up = "1 if the read replica may be read from."
+    yield GaugeMetricFamily("outcry_replica_up", up, float(replica.ok))
+    # What is not known is not told.
+    if replica.lag_seconds is not None:
+        age = "How long ago the primary was where the replica is."
+        yield GaugeMetricFamily("outcry_replica_lag_seconds", age, replica.lag_seconds)
+    if replica.lag_bytes is not None:
+        lacks = "What the replica has not replayed yet."
+        yield GaugeMetricFamily("outcry_replica_lag_bytes", lacks, replica.lag_bytes)
 
 
 def _totals(status: SystemStatus) -> Iterator[Metric]:
@@ -184,7 +202,10 @@ class AccountCollector(Collector):
 
 
 def metrics_routes(
-    cache: StatusCache, own: RequestMetrics, events: AccountEvents | None = None
+    cache: StatusCache,
+    own: RequestMetrics,
+    events: AccountEvents | None = None,
+    database: KnownFigures | None = None,
 ) -> list[HTTPRouteHandler]:
     """Return the route of `/metrics`."""
 
@@ -192,15 +213,22 @@ def metrics_routes(
         "/metrics",
         summary="Metrics for Prometheus",
         opt=FOR_ALL,
-        description="Text format 0.0.4. Figures of every role that reports, and of this process.",
+        description=(
+            "Text format 0.0.4. Figures of every role that reports, of PostgreSQL, and of this process."
+        ),
         tags=["operations"],
         media_type="text/plain",
     )
     async def metrics() -> Response[bytes]:
         system = CollectorRegistry()
-        system.register(SystemCollector(await cache.get()))
+        status = await cache.get()
+        system.register(SystemCollector(status))
         if events is not None:
             system.register(AccountCollector(events))
+        if database is not None and status.engine("postgres").ok:
+            figures = await database.try_get()
+            if figures is not None:
+                system.register(DatabaseCollector(figures))
         return Response(
             generate_latest(system) + generate_latest(own.registry),
             headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"},

@@ -12,11 +12,13 @@ import structlog
 from redis.asyncio import Redis
 
 from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.tasks import end
 from openoutcry.adapters.valkey.pubsub import listen
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings
 from openoutcry.core.keys import PRICES, TICKERS
+from openoutcry.services.alerts import AlertWatch
 from openoutcry.services.prices import Prices
 from openoutcry.services.status import report
 from openoutcry.services.token_desk import TokenDesk
@@ -41,14 +43,18 @@ async def serve(
     prices: Prices | None = None,
     budget: SteadyBudget | None = None,
     tokens: TokenDesk | None = None,
+    reads: RoutedReads | None = None,
+    alerts: AlertWatch | None = None,
 ) -> None:
     """Serve on `settings.host`:`settings.port` until `stop`; the caller closes what it passed in.
 
-    `prices` are kept fresh beside it, and `tokens` run there. Engines may go and come while it runs:
-    health says so, requests get a 503. Raises EngineError when the port is taken.
+    `prices` are kept fresh beside it, and `tokens` run there; the figures of `alerts` are told. Engines
+    may go and come while it runs: health says so, requests get a 503. Raises EngineError when the port
+    is taken.
     """
     metrics = RequestMetrics()
-    beside = Running.make(pool, valkey, settings)
+    reads = reads or RoutedReads(pool)
+    beside = Running.make(pool, valkey, settings, reads)
     app = create_app(
         pool,
         valkey,
@@ -59,12 +65,16 @@ async def serve(
         budget=budget,
         live=beside.live,
         tokens=tokens,
+        reads=reads,
     )
     done, began = asyncio.Event(), time.monotonic()
 
     def figures() -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
         counters, gauges = prices.figures() if prices else ({}, {})
         cache = beside.cache
+        for more in (reads.figures(), alerts.figures() if alerts else ({}, {})):
+            counters |= more[0]
+            gauges |= more[1]
         counters |= {
             "requests": metrics.total,
             "public_requests_refused": beside.live.limits.refused,

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from openoutcry.adapters.postgres.figures_reader import Gap, read_gaps
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Source
 from openoutcry.core.intervals import INTERVALS
 from openoutcry.errors import BadRequestError
 from openoutcry.model import GapState
@@ -77,7 +77,7 @@ class GapsBody(Struct, frozen=True):
 
 
 def system_routes(
-    pool: Pool,
+    source: Source,
     instruments: InstrumentReader,
     cache: StatusCache,
     *,
@@ -166,7 +166,7 @@ def system_routes(
                     f"symbol {symbol[:40]!r} is not recorded; GET /api/v1/config lists what is."
                 )
             name = found.symbol
-        rows = await read_gaps(pool, name, _state(wanted), _limit(limit))
+        rows = await read_gaps(source, name, _state(wanted), _limit(limit))
         body = GapsBody(gaps=[_gap(row) for row in rows])
         return reply(request, msgspec.json.encode(body), cache_control="public, max-age=1")
 
