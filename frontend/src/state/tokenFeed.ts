@@ -21,6 +21,8 @@ export interface Move {
 
 interface Heard {
   readonly at: number;
+  /** Counts what was asked and what was told: an answer is as old as its question. */
+  readonly turn: number;
   readonly tokens: readonly Token[];
 }
 
@@ -35,6 +37,7 @@ export class TokenFeed {
   private window: TokenWindow;
   private askedAt = 0;
   private heardAt = 0;
+  private turn = 0;
   private asking = 0;
 
   constructor(
@@ -45,7 +48,7 @@ export class TokenFeed {
     this.window = window;
     const pushed = ({ tokens }: { readonly tokens: readonly Token[] }): void => {
       this.heardAt = Date.now();
-      this.take("pushed", tokens);
+      this.take(tokens);
     };
     const ticking = setInterval(() => this.tick(), 1_000);
     this.stops = [() => clearInterval(ticking), connection.subscribe("tokens:top", pushed, pushed)];
@@ -92,17 +95,17 @@ export class TokenFeed {
   /** Ask for the lists now; also what a retry does. The newest are in no other list until they are traded. */
   async load(): Promise<void> {
     const { signal } = this.abort;
-    const number = (this.asking += 1);
+    const turn = (this.asking = this.turn += 1);
     this.askedAt = Date.now();
     if (this.shownPhase.value.kind === "error") this.shownPhase.value = { kind: "loading" };
     const wanted = new Set<TokenWindow>([this.window, "new"]);
     try {
       const lists = await Promise.all([...wanted].map((window) => this.api.top(window, { limit: LIMIT, signal })));
-      if (number !== this.asking) return;
-      for (const { window, tokens } of lists) this.lists.set(window, { at: Date.now(), tokens });
+      if (turn !== this.asking) return;
+      for (const { window, tokens } of lists) this.lists.set(window, { at: Date.now(), turn, tokens });
       this.show();
     } catch (error) {
-      if (signal.aborted || number !== this.asking) return;
+      if (signal.aborted || turn !== this.asking) return;
       const message = error instanceof ApiError ? error.message : "Something unexpected went wrong.";
       // What is listed stays.
       if (this.shownTokens.peek().length === 0) this.shownPhase.value = { kind: "error", message };
@@ -114,8 +117,8 @@ export class TokenFeed {
     for (const stop of this.stops) stop();
   }
 
-  private take(from: TokenWindow | "pushed", tokens: readonly Token[]): void {
-    this.lists.set(from, { at: Date.now(), tokens });
+  private take(tokens: readonly Token[]): void {
+    this.lists.set("pushed", { at: Date.now(), turn: (this.turn += 1), tokens });
     // The busiest alone are not the list.
     if (this.shownPhase.peek().kind !== "loading") this.show();
   }
@@ -124,7 +127,7 @@ export class TokenFeed {
     const now = Date.now();
     const before = new Map(this.shownTokens.peek().map((token) => [token.address, token]));
     const known = new Map<string, Token>();
-    const lists = [...this.lists].sort(([, a], [, b]) => a.at - b.at);
+    const lists = [...this.lists].sort(([, a], [, b]) => a.turn - b.turn);
     for (const [name, { at, tokens }] of lists) {
       if (now - at > FORGET) this.lists.delete(name);
       else for (const token of tokens) known.set(token.address, token);
