@@ -381,7 +381,7 @@ describe("hours", () => {
     expect(boughtShare([])).toBeNull();
   });
 
-  it.each([[0, 1], [0.004, 0.005], [0.00021, 0.0005], [0.7, 1], [3, 5], [42, 50]])("have a scale: of %d up to %d", (most, top) => expect(niceScale(most)).toBe(top));
+  it.each([[0, 1], [0.0042, 0.005], [0.00021, 0.0003], [0.7, 0.8], [3, 3], [26, 30], [95, 100]])("have a scale: of %d up to %d", (most, top) => expect(niceScale(most)).toBe(top));
 });
 
 describe("addresses", () => {

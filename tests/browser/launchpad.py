@@ -102,10 +102,10 @@ class Launchpad:
     def tick(self) -> list[tuple[str, Any]]:
         """Let the market live for a moment; return what the hub publishes."""
         told = []
-        for _ in range(3):
+        for _ in range(self._chance.choice((0, 1, 1, 2))):
             address = self.addresses[min(int(self._chance.expovariate(0.4)), len(self._tokens) - 1)]
             side = "buy" if self._chance.random() < 0.56 else "sell"
-            eth = 10 ** self._chance.gauss(-1.1, 0.6)
+            eth = 10 ** self._chance.gauss(-1.5, 0.5)
             told.append((f"token:{address}", self.trade(address, side, eth)))
         return [*told, ("tokens:top", self.top())]
 

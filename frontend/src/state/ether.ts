@@ -6,19 +6,32 @@ const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 /** So many zeros after the point are written out; more are counted. */
 const MOST_ZEROS = 3;
 
-/**
- * A price of any size in five digits. Zeros after the point that nobody could count are counted: 0.0₈3014 has
- * eight of them.
- */
-export function priceText(value: string | number, locale?: string): string {
+/** A price in the parts that it is drawn of: zeros after the point that nobody could count are counted in `zeros`. */
+export interface PriceParts {
+  readonly head: string;
+  /** 0: none are left out. */
+  readonly zeros: number;
+  readonly tail: string;
+}
+
+/** A price of any size in `digits` digits, so that prices stand under one another. */
+export function priceParts(value: string | number, digits = 5, locale?: string): PriceParts {
   const price = Number(value);
-  if (price === 0 || !Number.isFinite(price)) return "0";
-  if (Math.abs(price) >= 100_000) return compact(price, locale);
-  const [mantissa = "", exponent = "0"] = price.toExponential(4).split("e");
+  if (price === 0 || !Number.isFinite(price)) return { head: "0", zeros: 0, tail: "" };
+  if (Math.abs(price) >= 100_000) return { head: compact(price, locale), zeros: 0, tail: "" };
+  const [mantissa = "", exponent = "0"] = price.toExponential(digits - 1).split("e");
   const zeros = -Number(exponent) - 1;
-  if (zeros <= MOST_ZEROS) return new Intl.NumberFormat(locale, { maximumSignificantDigits: 5 }).format(price);
-  const digits = mantissa.replace(/[-.]/g, "").replace(/0+$/, "");
-  return `${price < 0 ? "−" : ""}0${point(locale)}0${subscript(zeros)}${digits}`;
+  if (zeros <= MOST_ZEROS) {
+    const options = { minimumSignificantDigits: digits, maximumSignificantDigits: digits };
+    return { head: new Intl.NumberFormat(locale, options).format(price), zeros: 0, tail: "" };
+  }
+  return { head: `${price < 0 ? "−" : ""}0${point(locale)}0`, zeros, tail: mantissa.replace(/[-.]/g, "") };
+}
+
+/** The same as text: 0.0₈30140 has eight zeros after the point. */
+export function priceText(value: string | number, digits = 5, locale?: string): string {
+  const { head, zeros, tail } = priceParts(value, digits, locale);
+  return zeros === 0 ? head : `${head}${subscript(zeros)}${tail}`;
 }
 
 /** How a price is said aloud: a subscript would be read as a number of its own. */
@@ -32,9 +45,9 @@ export function amountText(value: string | number, locale?: string): string {
   if (amount === 0 || !Number.isFinite(amount)) return "0";
   const size = Math.abs(amount);
   if (size >= 10_000) return compact(amount, locale);
-  if (size >= 1) return new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: size >= 100 ? 2 : 3 }).format(amount);
+  if (size >= 1) return new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(amount);
   if (size >= 0.001) return new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 }).format(amount);
-  return priceText(Number(amount.toPrecision(2)), locale);
+  return priceText(amount, 2, locale);
 }
 
 /** Every digit, for titles. */

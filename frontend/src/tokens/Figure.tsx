@@ -1,15 +1,14 @@
 /** Figures of tokens: what is shown has few digits, what stands behind it all of them. */
 
-import { amountText, exactly, priceText, priceWords } from "../state/ether.ts";
+import { amountText, exactly, priceParts, priceWords } from "../state/ether.ts";
 
 /** A price in ether. A subscript that counts zeros is read aloud as the number that it stands for. */
 export function Price({ value }: { readonly value: string | null }) {
   if (value === null) return <span class="none" title="Not traded yet">—</span>;
-  const text = priceText(value);
-  const counted = /[₀-₉]/.test(text);
+  const { head, zeros, tail } = priceParts(value);
   return (
     <span title={exactly(value, "ETH")}>
-      {counted ? <><span aria-hidden="true">{text}</span><span class="sr-only">{priceWords(value)}</span></> : text}
+      {zeros === 0 ? head : <><span class="tiny" aria-hidden="true">{head}<sub>{zeros}</sub>{tail}</span><span class="sr-only">{priceWords(value)}</span></>}
     </span>
   );
 }

@@ -33,9 +33,9 @@ export function Head({ token, detail, dayOpen, dated }: Props) {
         </div>
       </div>
       <div class="token-price" data-dated={dated}>
-        <p class="last" data-testid="price"><span class="sr-only">Price </span><Price value={currentPrice} /> <span class="unit">ETH</span></p>
+        <p class="last" data-testid="price" title="Of the last trade"><span class="sr-only">Price </span><Price value={currentPrice} /> <span class="unit">ETH</span></p>
         <p class="token-change">
-          {change === null ? <span class="none">Not traded in 24 h</span> : <b class={change.startsWith("−") ? "down" : change.startsWith("+") ? "up" : ""} data-testid="change">{change}</b>}
+          {change === null ? <span class="none">Not traded in 24 h</span> : <b class={change.startsWith("−") ? "down" : change.startsWith("+") ? "up" : ""} data-testid="change" title="Against the first trade of the last 24 hours, by the hour">{change}</b>}
           {change !== null && <span class="none"> 24 h</span>}
         </p>
       </div>

@@ -53,7 +53,7 @@ function Ring({ feed, token }: Props) {
       </div>
       <table class="entries holders" data-testid="holders-table">
         <thead><tr><th scope="col">Address</th><th scope="col">Balance</th><th scope="col">Share</th><th scope="col" class="wide-only">Since</th></tr></thead>
-        <tbody>{all.map((holder, index) => <Row key={holder.address} holder={holder} index={index} token={token} />)}</tbody>
+        <tbody>{all.map((holder, index) => <Row key={holder.address} holder={holder} index={index} token={token} most={all[0]?.percent ?? 100} />)}</tbody>
       </table>
       {left > 0 && more !== "end" && (
         <p class="panel-more">
@@ -67,7 +67,15 @@ function Ring({ feed, token }: Props) {
   );
 }
 
-function Row({ holder, index, token }: { readonly holder: TokenHolder; readonly index: number; readonly token: Token }) {
+interface RowProps {
+  readonly holder: TokenHolder;
+  readonly index: number;
+  readonly token: Token;
+  /** What share the largest holder has. */
+  readonly most: number;
+}
+
+function Row({ holder, index, token, most }: RowProps) {
   const { address, balance, percent, firstBoughtAt, lastActiveAt } = holder;
   const since = firstBoughtAt ?? lastActiveAt;
   return (
@@ -78,7 +86,7 @@ function Row({ holder, index, token }: { readonly holder: TokenHolder; readonly 
         {address === token.creator && <span class="tag-creator">Creator</span>}
       </th>
       <td title={exactly(balance, token.symbol)}>{amountText(balance)}</td>
-      <td class="share" style={{ "--share": `${Math.min(100, percent)}%` }}>{shareText(percent)}</td>
+      <td class="share" style={{ "--share": `${most > 0 ? (percent / most) * 100 : 0}%` }}>{shareText(percent)}</td>
       <td class="wide-only none" title={`${firstBoughtAt === null ? "Was given them; last active" : "First bought"} ${stamp(new Date(since).toISOString())} UTC`}>{inDays(Date.now() - since)}</td>
     </tr>
   );

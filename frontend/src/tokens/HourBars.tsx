@@ -2,9 +2,8 @@
 
 import type { TradedHour } from "@openoutcry/client";
 import { useState } from "preact/hooks";
-import { niceTop } from "../admin/scale.ts";
 import { amountText } from "../state/ether.ts";
-import { bucketTime } from "../state/format.ts";
+import { bucketTime, compact } from "../state/format.ts";
 
 interface Props {
   readonly title: string;
@@ -21,9 +20,9 @@ const BAR = 0.74;
 export function HourBars({ title, id, hours }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const chosen = at === null ? null : (hours[at] ?? null);
-  const top = niceScale(Math.max(0, ...hours.map(({ volume }) => Number(volume))));
+  const most = Math.max(0, ...hours.map(({ volume }) => Number(volume)));
+  const top = niceScale(most);
   const height = (volume: string): number => (Number(volume) / top) * HEIGHT;
-  const total = hours.reduce((sum, { volume }) => sum + Number(volume), 0);
   const last = hours.length - 1;
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -43,11 +42,11 @@ export function HourBars({ title, id, hours }: Props) {
     <figure class="hours" data-testid={`hours-${id}`} data-hours={hours.length}>
       <figcaption>
         <h3>{title}</h3>
-        <p aria-live="polite">{chosen ? <Reading hour={chosen} /> : <b>{amountText(total)} <span class="unit">ETH</span></b>}</p>
+        <p aria-live="polite">{chosen ? <Reading hour={chosen} /> : <><span class="hours-time">Busiest hour</span> <b>{amountText(most)} <span class="unit">ETH</span></b></>}</p>
       </figcaption>
       <div
         class="hours-plot" role="group" aria-roledescription="bar chart" tabIndex={0}
-        aria-label={`${title}: ${amountText(total)} ETH in ${hours.length} hours, at most ${amountText(Math.max(0, ...hours.map(({ volume }) => Number(volume))))} in one`}
+        aria-label={`${title}, ${hours.length} hours, at most ${amountText(most)} ETH in one; arrow keys read them out`}
         onKeyDown={onKeyDown} onBlur={() => setAt(null)} onPointerMove={onPointer} onPointerLeave={() => setAt(null)}
       >
         <svg viewBox={`0 0 ${hours.length} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
@@ -56,7 +55,7 @@ export function HourBars({ title, id, hours }: Props) {
           <path class="hours-sold" d={hours.map((hour, index) => bar(index, height(hour.buyVolume), height(hour.volume))).join("")} />
           <path class="hours-bought" d={hours.map((hour, index) => bar(index, 0, height(hour.buyVolume))).join("")} />
         </svg>
-        <span class="line-top" aria-hidden="true">{amountText(top)}</span>
+        <span class="line-top" aria-hidden="true">{compact(top)}</span>
       </div>
       <p class="line-axis" aria-hidden="true"><span>{labelOf(hours[0])}</span><span>{labelOf(hours[Math.floor(last / 2)])}</span><span>Now</span></p>
     </figure>
@@ -83,10 +82,11 @@ function labelOf(hour: TradedHour | undefined): string {
   return hour ? bucketTime(hour.time / 1000, HOUR) : "";
 }
 
-/** As `niceTop`, for small figures too: a token may be traded for thousandths of an ether. */
+const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
+/** The scale's end: a round figure not far above the largest, however small that is. */
 export function niceScale(most: number): number {
   if (most <= 0) return 1;
-  if (most > 1) return niceTop(most);
   const power = 10 ** Math.floor(Math.log10(most));
-  return Number((power * niceTop(most / power)).toPrecision(3));
+  return Number((power * (STEPS.find((step) => step * power >= most) ?? 10)).toPrecision(3));
 }

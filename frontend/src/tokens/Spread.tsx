@@ -4,6 +4,7 @@ import type { TradedSize } from "@openoutcry/client";
 import { HourBars } from "./HourBars.tsx";
 import { Chip } from "../app/Chip.tsx";
 import { amountText, exactly, shareText } from "../state/ether.ts";
+import { decimal } from "../state/format.ts";
 import { boughtShare, filledHours } from "../state/hours.ts";
 import type { Spread as SpreadFeed } from "../state/tokenParts.ts";
 
@@ -57,7 +58,7 @@ function Sizes({ sizes }: { readonly sizes: readonly TradedSize[] }) {
       <tbody>
         {sizes.map(({ from, to, trades, volume }) => (
           <tr key={from}>
-            <th scope="row">{amountText(from)} – {amountText(to)}</th>
+            <th scope="row">{decimal(from)} – {decimal(to)}</th>
             <td>{trades.toLocaleString()}</td>
             <td class="share" style={{ "--share": `${most > 0 ? (Number(volume) / most) * 100 : 0}%` }} title={exactly(volume, "ETH")}>{amountText(volume)}</td>
           </tr>

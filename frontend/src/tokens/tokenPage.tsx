@@ -1,7 +1,7 @@
 /** One token: its candles, trades, figures, holders and volumes, live. */
 
 import "../styles/launchpad.css";
-import { TokensApi } from "@openoutcry/client";
+import { isUp, TokensApi } from "@openoutcry/client";
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { Head } from "./Head.tsx";
@@ -18,7 +18,6 @@ import type { Ink } from "../chart/ink.ts";
 import { Timeframes } from "../chart/Timeframes.tsx";
 import type { Desk } from "../state/desk.ts";
 import { amountText, priceText } from "../state/ether.ts";
-import { isDated } from "../state/pill.ts";
 import { pageOf } from "../state/route.ts";
 import { TOKEN_INTERVALS } from "../state/tokenCandles.ts";
 import { readTokenHash, TokenSession } from "../state/tokenSession.ts";
@@ -81,7 +80,9 @@ function Shown({ desk, session }: Props) {
 
 function Sections({ desk, session }: Props) {
   const token = session.live.token.value;
-  const dated = isDated(desk.hub.status.value);
+  // A token that nobody trades is silent, and as up to date as can be.
+  const { state } = desk.hub.status.value;
+  const dated = !isUp(state) && state !== "connecting";
   const feed = session.candles.value;
   // The scale is that of the price with which the page was opened: prices of curves differ by many powers of ten.
   const ink = useMemo(() => (token ? inkFor(token.symbol, token.currentPrice) : null), [feed]);
@@ -109,8 +110,8 @@ function inkFor(symbol: string, price: string | null): Ink {
     unit: "ETH",
     price: (text) => priceText(text),
     volume: (text) => amountText(text),
-    tick: (value) => priceText(Number(value.toPrecision(4))),
-    volumeTick: (volume) => (Math.abs(volume) < 1e-12 ? "0" : amountText(volume)),
+    tick: (value) => priceText(value, 4),
+    volumeTick: (volume) => (Math.abs(volume) < 1e-12 ? "0" : priceText(volume, 2)),
     minMove: 10 ** (power - 4),
   };
 }
