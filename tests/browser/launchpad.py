@@ -368,8 +368,8 @@ def _sizes(total: float) -> list[dict[str, Any]]:
     shares = ((-3, 0.02), (-2, 0.17), (-1, 0.52), (0, 0.29))
     return [
         {
-            "from": plain(10.0**power),
-            "to": plain(10.0 ** (power + 1)),
+            "from": f"{10.0**power:g}",
+            "to": f"{10.0 ** (power + 1):g}",
             "volume": plain(total * share),
             "trades": int(total * share / 10**power / 3) + 1,
             "buys": int(total * share / 10**power / 6) + 1,

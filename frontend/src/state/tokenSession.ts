@@ -71,6 +71,13 @@ export class TokenSession {
     return this.live.address;
   }
 
+  /** Ask for everything that could not be had. */
+  retry(): void {
+    void this.live.load();
+    if (this.candles.peek().phase.peek().kind === "error") void this.candles.peek().load();
+    for (const part of [this.holders.first, this.spread.answer, this.dayOpen]) if (part.problem.peek() !== null) void part.load();
+  }
+
   select(interval: string): void {
     if (interval === this.shownInterval.peek()) return;
     this.candles.peek().stop();

@@ -67,7 +67,7 @@ function Shown({ desk, session }: Props) {
           <div class="notice" role="alert" data-testid={problem.missing ? "missing" : "error"}>
             <h2>{problem.missing ? "There is no such token" : "The token could not be loaded"}</h2>
             <p>{problem.message}</p>
-            {problem.missing ? <a class="button" href="#tokens">All tokens</a> : <button type="button" class="button" onClick={() => void live.load()}>Try again</button>}
+            {problem.missing ? <a class="button" href="#tokens">All tokens</a> : <button type="button" class="button" onClick={() => session.retry()}>Try again</button>}
           </div>
         ) : <TokenSkeleton />}
       </main>
