@@ -32,6 +32,8 @@ describe("an amount", () => {
   });
 
   it("has all its digits behind it", () => {
+    const price = "0.000000003014285714285714285714285714";
+    expect(exactly(price, "ETH", "en-US")).toBe(`${price} ETH`);
     expect(exactly("1234.000000000000000001", "ETH", "en-US")).toBe("1,234.000000000000000001 ETH");
   });
 });

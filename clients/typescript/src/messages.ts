@@ -90,7 +90,7 @@ export type SnapshotOf<C extends Channel> = C extends PriceChannel
           : C extends TokenChannel
             ? TokenSnapshot
             : C extends TopTokensChannel
-              ? TopTokens
+              ? TopTokens | null
               : TradeSnapshot;
 
 /** What a channel sends when something changes; of `user` the whole message, for its type. */
@@ -242,7 +242,7 @@ function isSnapshot(channel: string, data: unknown): boolean {
   if (channel === "user") return isUserSnapshot(data);
   if (channel === "stats:trades") return data === null || isTradeStats(data);
   if (channel.startsWith("token:")) return isTokenSnapshot(data);
-  if (channel === "tokens:top") return isTopTokens(data);
+  if (channel === "tokens:top") return data === null || isTopTokens(data);
   return true;
 }
 

@@ -59,8 +59,8 @@ describe("TokensApi", () => {
     await first.api.trades(ADDRESS, { limit: 1, cursor: "n1" });
     expect(first.asked[1]?.url).toBe(`http://h/api/tokens/${ADDRESS}/trades?limit=1&cursor=n1`);
     const holder = { address: ADDRESS, balance: "5", percent: 50, firstBoughtAt: null, lastActiveAt: 4 };
-    const holders = server({ holderCount: 1, supply: "10", holders: [holder], distribution: { top10Percent: 50 }, next: null });
-    expect((await holders.api.holders(ADDRESS)).holders).toEqual([holder]);
+    const holders = server({ holderCount: 1, supply: "10", holders: [holder, { ...holder, percent: null }], distribution: { top10Percent: 50 }, next: null });
+    expect((await holders.api.holders(ADDRESS)).holders.map(({ percent }) => percent)).toEqual([50, null]);
   });
 
   it("asks for volumes of a token and of all", async () => {
@@ -131,12 +131,22 @@ describe("the hub's channels", () => {
 
   it("tell the tokens with the most volume", () => {
     const { hub, connection, release } = follow();
-    const told: TopTokens[] = [];
+    const told: (TopTokens | null)[] = [];
     connection.subscribe("tokens:top", (one) => void told.push(one), (one) => void told.push(one));
     hub.last.accept();
     hub.last.answers("tokens:top", { window: "24h", tokens: [token] });
     hub.last.says({ type: "tokens_update", channel: "tokens:top", data: { window: "24h", tokens: [] } });
-    expect(told.map(({ tokens }) => tokens.length)).toEqual([1, 0]);
+    expect(told.map((one) => one?.tokens.length)).toEqual([1, 0]);
+    release();
+  });
+
+  it("may know of no tokens yet", () => {
+    const { hub, connection, release } = follow();
+    const told: (TopTokens | null)[] = [];
+    connection.subscribe("tokens:top", (one) => void told.push(one), () => {});
+    hub.last.accept();
+    hub.last.answers("tokens:top", null);
+    expect(told).toEqual([null]);
     release();
   });
 });

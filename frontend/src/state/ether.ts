@@ -50,8 +50,12 @@ export function amountText(value: string | number, locale?: string): string {
   return priceText(amount, 2, locale);
 }
 
+/** So many digits after the point a browser groups for us. */
+const GROUPED = 20;
+
 /** Every digit, for titles. */
 export function exactly(value: string, unit: string, locale?: string): string {
+  if ((value.split(".")[1]?.length ?? 0) > GROUPED) return `${value} ${unit}`;
   return `${decimal(value, 0, locale)} ${unit}`;
 }
 

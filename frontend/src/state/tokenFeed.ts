@@ -1,6 +1,6 @@
 /** All tokens that the server lists: asked for, the busiest kept live by the hub. */
 
-import { ApiError, type Connection, type Token, type TokensApi, type TokenWindow } from "@openoutcry/client";
+import { ApiError, type Connection, type Token, type TokensApi, type TokenWindow, type TopTokens } from "@openoutcry/client";
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Phase } from "./barFeed.ts";
 
@@ -46,9 +46,10 @@ export class TokenFeed {
     window: TokenWindow,
   ) {
     this.window = window;
-    const pushed = ({ tokens }: { readonly tokens: readonly Token[] }): void => {
+    const pushed = (top: TopTokens | null): void => {
+      if (!top) return;
       this.heardAt = Date.now();
-      this.take(tokens);
+      this.take(top.tokens);
     };
     const ticking = setInterval(() => this.tick(), 1_000);
     this.stops = [() => clearInterval(ticking), connection.subscribe("tokens:top", pushed, pushed)];

@@ -35,13 +35,13 @@ export function Holders({ feed, token }: Props) {
 function Ring({ feed, token }: Props) {
   const all = feed.all;
   const largest = all.slice(0, FIRST_HOLDERS);
-  const top = feed.first.value.value?.distribution.top10Percent ?? largest.reduce((sum, { percent }) => sum + percent, 0);
+  const top = feed.first.value.value?.distribution.top10Percent ?? largest.reduce((sum, { percent }) => sum + (percent ?? 0), 0);
   const more = feed.more.value;
   const left = token.holderCount - all.length;
   return (
     <>
       <div class="ring">
-        <Donut shares={largest.map(({ percent }) => percent)} label={`The ${largest.length} largest hold ${shareText(top)} of what circulates`}>
+        <Donut shares={largest.map(({ percent }) => percent ?? 0)} label={`The ${largest.length} largest hold ${shareText(top)} of what circulates`}>
           <b>{shareText(top)}</b>
           <span>{largest.length === 1 ? "with one" : `top ${largest.length}`}</span>
         </Donut>
@@ -86,7 +86,7 @@ function Row({ holder, index, token, most }: RowProps) {
         {address === token.creator && <span class="tag-creator">Creator</span>}
       </th>
       <td title={exactly(balance, token.symbol)}>{amountText(balance)}</td>
-      <td class="share" style={{ "--share": `${most > 0 ? (percent / most) * 100 : 0}%` }}>{shareText(percent)}</td>
+      <td class="share" style={{ "--share": `${most > 0 ? ((percent ?? 0) / most) * 100 : 0}%` }}>{percent === null ? "—" : shareText(percent)}</td>
       <td class="wide-only none" title={`${firstBoughtAt === null ? "Was given them; last active" : "First bought"} ${stamp(new Date(since).toISOString())} UTC`}>{inDays(Date.now() - since)}</td>
     </tr>
   );

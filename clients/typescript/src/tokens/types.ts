@@ -118,8 +118,8 @@ export interface TokenHolder {
   readonly address: string;
   /** In tokens. */
   readonly balance: string;
-  /** Of the supply. */
-  readonly percent: number;
+  /** Of the supply; null while there is none. */
+  readonly percent: number | null;
   /** Null for one that was only given tokens. */
   readonly firstBoughtAt: number | null;
   readonly lastActiveAt: number;
@@ -185,7 +185,7 @@ export interface TokenChange {
   readonly undone: readonly string[];
 }
 
-/** What the channel `tokens:top` tells: the 50 with the most volume in 24 hours. */
+/** What the channel `tokens:top` tells: the 50 with the most volume in 24 hours. Its snapshot may be null: none are known yet. */
 export interface TopTokens {
   readonly window: TokenWindow;
   readonly tokens: readonly Token[];
@@ -241,7 +241,7 @@ export function isTradedSize(item: unknown): item is TradedSize {
 }
 
 export function isHolder(item: unknown): item is TokenHolder {
-  return isFields(item) && typeof item.address === "string" && isDecimal(item.balance) && Number.isFinite(item.percent) && Number.isFinite(item.lastActiveAt);
+  return isFields(item) && typeof item.address === "string" && isDecimal(item.balance) && (item.percent === null || Number.isFinite(item.percent)) && Number.isFinite(item.lastActiveAt);
 }
 
 export function isListOf(value: unknown, holds: (item: unknown) => boolean): boolean {
