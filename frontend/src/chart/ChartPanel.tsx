@@ -6,6 +6,7 @@ import type { Ink } from "./ink.ts";
 import { chartKeys } from "./keys.ts";
 import { Legend } from "./Legend.tsx";
 import { Plot } from "./plot.ts";
+import { useScheme } from "./scheme.ts";
 import { ChartEmpty, ChartError, ChartSkeleton } from "./states.tsx";
 import { Summary } from "./Summary.tsx";
 import type { BarFeed } from "../state/barFeed.ts";
@@ -40,6 +41,7 @@ function LiveChart({ feed, ink, inScroll = false }: Props) {
   const atEdge = useSignal(true);
   const spoken = useSignal("");
   const { interval } = feed;
+  const scheme = useScheme();
 
   useEffect(() => {
     if (!holder.current) return;
@@ -55,7 +57,7 @@ function LiveChart({ feed, ink, inScroll = false }: Props) {
       drawn.remove();
       plot.current = null;
     };
-  }, [feed]);
+  }, [feed, scheme]);
 
   const speak = (bar: Bar): void => {
     spoken.value = describeBar(bar, ink, interval);
