@@ -13,10 +13,12 @@ interface Props {
   readonly token: Token;
   readonly detail: TokenDetail | null;
   readonly dayOpen: string | null;
+  /** What the newest trade was, and so which way the price went. */
+  readonly side: "buy" | "sell" | null;
   readonly dated: boolean;
 }
 
-export function Head({ token, detail, dayOpen, dated }: Props) {
+export function Head({ token, detail, dayOpen, side, dated }: Props) {
   const { address, name, symbol, currentPrice, launchpad, creator, createdAt } = token;
   const change = dayOpen === null || currentPrice === null ? null : percentChange(dayOpen, currentPrice);
   return (
@@ -33,7 +35,10 @@ export function Head({ token, detail, dayOpen, dated }: Props) {
         </div>
       </div>
       <div class="token-price" data-dated={dated}>
-        <p class="last" data-testid="price" title="Of the last trade"><span class="sr-only">Price </span><Price value={currentPrice} /> <span class="unit">ETH</span></p>
+        <p class={`last ${side === null ? "" : side === "buy" ? "up" : "down"}`} data-testid="price" title="Of the last trade">
+          <span class="sr-only">Price </span><Price value={currentPrice} /> <span class="unit">ETH</span>
+          {side !== null && <span class="arrow" aria-hidden="true">{side === "buy" ? "▲" : "▼"}</span>}
+        </p>
         <p class="token-change">
           {change === null ? <span class="none">Not traded in 24 h</span> : <b class={change.startsWith("−") ? "down" : change.startsWith("+") ? "up" : ""} data-testid="change" title="Against the first trade of the last 24 hours, by the hour">{change}</b>}
           {change !== null && <span class="none"> 24 h</span>}
@@ -62,7 +67,7 @@ function Curve({ token }: { readonly token: Token }) {
   );
 }
 
-function Figures({ token, detail, dated }: Omit<Props, "dayOpen">) {
+function Figures({ token, detail, dated }: Omit<Props, "dayOpen" | "side">) {
   const source = detail?.marketCapSource === "store" ? "Of the supply that is stored: the chain does not answer" : "The price times what circulates on the chain";
   return (
     <dl class="figures" data-dated={dated} data-testid="figures">

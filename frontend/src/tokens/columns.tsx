@@ -15,7 +15,7 @@ export function columns(feed: TokenFeed): readonly TableColumn<Token>[] {
     {
       id: "name", label: "Token", sorts: true,
       cell: ({ address, name, symbol }) => (
-        <a class="token-name" href={`#token/${address}`} tabIndex={-1}>
+        <a class="token-name" href={`#token/${address}`} title={address} tabIndex={-1}>
           <Avatar address={address} symbol={symbol} />
           <span><b>{name}</b> <span class="ticker">{symbol}</span></span>
         </a>

@@ -99,7 +99,7 @@ function Figures({ figures }: { readonly figures: PlatformVolume }) {
   return (
     <>
       <dl class="tiles" data-testid="tiles">
-        <Tile name="24 h volume" id="day" value={volume24h} note={`${today.toLocaleString()} trades; ${amountText(average)} ETH on an average day of this week`} />
+        <Tile name="24 h volume" id="day" value={volume24h} note={`${today.toLocaleString()} trades; ${amountText(average)} ETH a day this week`} />
         <Tile name="7 d volume" id="week" value={volume7d} note="Exact to the trade" />
         <Tile name="Volume ever" id="total" value={volumeTotal} note={`In ${tradeCount.toLocaleString()} trades`} />
         <div class="tile">
@@ -132,7 +132,7 @@ function Busiest({ feed }: { readonly feed: TokenFeed }) {
   return (
     <section class="panel" aria-labelledby="busiest-title">
       <div class="panel-head"><h3 id="busiest-title">Most traded <span class="unit">24 h</span></h3></div>
-      <Rows tokens={tokens} feed={feed} heads={["24 h volume", "Market cap"]} testid="busiest" cells={(token) => (
+      <Rows tokens={tokens} feed={feed} heads={["24 h volume", "Market cap"]} unit="ETH" testid="busiest" cells={(token) => (
         <>
           <td class="share" style={{ "--share": `${most > 0 ? (Number(token.volume24h) / most) * 100 : 0}%` }}><Amount value={token.volume24h} /></td>
           <td><Amount value={token.marketCap} /></td>
@@ -162,11 +162,13 @@ interface RowsProps {
   readonly tokens: readonly Token[];
   readonly feed: TokenFeed;
   readonly heads: readonly string[];
+  /** What its figures are in, where they do not say so. */
+  readonly unit?: string;
   readonly testid: string;
   cells(token: Token): ComponentChildren;
 }
 
-function Rows({ tokens, feed, heads, testid, cells }: RowsProps) {
+function Rows({ tokens, feed, heads, unit, testid, cells }: RowsProps) {
   const phase = feed.phase.value;
   if (tokens.length === 0) {
     const words = phase.kind === "error" ? phase.message : phase.kind === "loading" ? "Loading tokens…" : "No tokens yet.";
@@ -174,7 +176,7 @@ function Rows({ tokens, feed, heads, testid, cells }: RowsProps) {
   }
   return (
     <table class="entries" data-testid={testid}>
-      <thead><tr><th scope="col">Token</th>{heads.map((head) => <th key={head} scope="col">{head}</th>)}</tr></thead>
+      <thead><tr><th scope="col">Token</th>{heads.map((head) => <th key={head} scope="col">{head}{unit && <span class="unit narrow-only"> {unit}</span>}</th>)}</tr></thead>
       <tbody>
         {tokens.map((token) => (
           <tr key={token.address}>

@@ -89,7 +89,7 @@ function Sections({ desk, session }: Props) {
   if (!token || !ink) return null;
   return (
     <div class="admin token-page">
-      <Head token={token} detail={session.live.detail.value} dayOpen={session.dayOpen.value.value} dated={dated} />
+      <Head token={token} detail={session.live.detail.value} dayOpen={session.dayOpen.value.value} side={session.live.trades.value?.[0]?.side ?? null} dated={dated} />
       <div class="token-market">
         <ChartPanel key={feed.interval} feed={feed} ink={ink} inScroll />
         <Trades trades={session.live.trades.value} token={token} dated={dated} />
