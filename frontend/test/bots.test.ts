@@ -67,7 +67,7 @@ it("addresses name pages, with a filter behind them", () => {
 });
 
 it("tickers that are not recorded are split by what everybody knows", () => {
-  const config = { symbols: [{ symbol: "BTCUSDT", base: "BTC", quote: "USDT", priceScale: 2, sizeScale: 5 }], intervals: [], hubUrl: "", version: "", publicMarketData: true, liveExchanges: [], signUp: false };
+  const config = { symbols: [{ symbol: "BTCUSDT", base: "BTC", quote: "USDT", priceScale: 2, sizeScale: 5 }], intervals: [], hubUrl: "", version: "", publicMarketData: true, liveExchanges: [], signUp: false, tokens: false };
   expect(marketOf(config, "BTCUSDT").sizeScale).toBe(5);
   expect(marketOf(config, "SOLEUR")).toMatchObject({ base: "SOL", quote: "EUR" });
 });

@@ -1,6 +1,6 @@
 /** Short ways to make test values. */
 
-import type { Bot, Market } from "@openoutcry/client";
+import type { Bot, Market, Token, TokenTrade } from "@openoutcry/client";
 import type { Bar } from "../src/state/bars.ts";
 
 export function bar(time: number, change: Partial<Bar> = {}): Bar {
@@ -22,5 +22,20 @@ export function bot(id: number, change: Partial<Bot> = {}): Bot {
     id, name: `bot ${id}`, strategy: "scalper", exchange: "paper", ticker: "BTCUSDT", status: "STOPPED", parameters: {}, limits: {},
     leverage: "1", pnl: "0", realized_pnl: "0", fees: "0", position: { quantity: "0", cost: "0" }, total_trades: 0, win_rate: null,
     last_fill_price: null, last_fill_side: null, last_fill_at: null, created_at: at, updated_at: at, ...change,
+  };
+}
+
+export function token(address: string, change: Partial<Token> = {}): Token {
+  return {
+    address, name: address, symbol: address.slice(-3).toUpperCase(), decimals: 18, launchpad: "sample", creator: "0xcafe", createdAt: 1_000, graduatedAt: null,
+    currentPrice: "1", marketCap: "10", supply: "10", reserve: "1", target: "4", progressPercent: 25, holderCount: 2, tradeCount: 3,
+    volume24h: "1", volume7d: "2", volumeTotal: "3", ...change,
+  };
+}
+
+export function tokenTrade(blockNumber: number, logIndex = 0, change: Partial<TokenTrade> = {}): TokenTrade {
+  return {
+    txHash: `0x${blockNumber}${logIndex}`, blockNumber, blockHash: `0xb${blockNumber}`, logIndex, time: blockNumber * 1_000, side: "buy", trader: "0xa",
+    eth: "1", tokens: "10", price: "0.1", ...change,
   };
 }

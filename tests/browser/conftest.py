@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -26,6 +26,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 DESKTOP = (1440, 900)
+Scheme = Literal["dark", "light"]
 # What the browser itself logs when a request fails; the page cannot keep it from doing so.
 BROWSER_LOGS = ("net::ERR_", "Failed to load resource")
 
@@ -87,9 +88,14 @@ def open_page(browser: Browser, dashboard_url: str) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_at(view: str = "BTCUSDT/1m", size: tuple[int, int] = DESKTOP) -> Page:
+    def open_at(
+        view: str = "BTCUSDT/1m", size: tuple[int, int] = DESKTOP, scheme: Scheme = "dark"
+    ) -> Page:
         context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-US", reduced_motion="reduce"
+            viewport={"width": size[0], "height": size[1]},
+            locale="en-US",
+            reduced_motion="reduce",
+            color_scheme=scheme,
         )
         contexts.append(context)
         context.set_default_timeout(10_000)

@@ -19,6 +19,7 @@ from aiohttp import WSMsgType, web
 
 from browser.backoffice import BackOffice
 from browser.floor import Floor, furnish
+from browser.launchpad import Launchpad
 from browser.listing import Listing
 
 if TYPE_CHECKING:
@@ -87,11 +88,12 @@ def make_candle(symbol: str, interval: str, bucket: int, now: float) -> dict[str
 class StandIn:
     """The server. Attributes may be changed from any thread at any time; methods too."""
 
-    def __init__(self, port: int = 0, markets: int = 60) -> None:
+    def __init__(self, port: int = 0, markets: int = 60, tokens: int = 24) -> None:
         self.port = port
         self.listing = Listing(markets)
         self.office = BackOffice()
         self.floor = Floor()
+        self.launchpad = Launchpad(tokens)
         self.source: Literal["stream", "rest", "none"] = "stream"
         self.markets_age: float = 0.4
         self.live_exchanges: list[str] = []
@@ -154,6 +156,17 @@ class StandIn:
         """Let something happen to the account, in the server's own thread."""
         return asyncio.run_coroutine_threadsafe(work(self.floor), self._loop).result(30)
 
+    def trade(self, address: str, side: str = "buy", eth: float = 0.25) -> dict[str, Any]:
+        """Let a token be traded, and the hub tell of it; return the trade."""
+        told = self.launchpad.trade(address, side, eth)
+        self.publish(f"token:{address}", told)
+        self.publish("tokens:top", self.launchpad.top())
+        return dict(told["trades"][0])
+
+    def undo(self, address: str) -> None:
+        """Take a token's newest trade back, as a chain that was reorganised does."""
+        self.publish(f"token:{address}", self.launchpad.undo(address))
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -165,6 +178,7 @@ class StandIn:
         app.router.add_get("/api/v1/markets", self._markets)
         app.router.add_routes(self.office.routes())
         app.router.add_routes(self.floor.routes(self.office.who))
+        app.router.add_routes(self.launchpad.routes(self._locked))
         self.floor.publish = self._publish_user
         app.router.add_static("/", STATIC)
         self._api = web.AppRunner(app, shutdown_timeout=0.1)
@@ -173,7 +187,8 @@ class StandIn:
         await site.start()
         self.port = self._api.addresses[0][1]
         await self._serve_hub()
-        self._tickers = [asyncio.create_task(one) for one in (self._tick(), self._tick_listing())]
+        ticks = (self._tick(), self._tick_listing(), self._tick_tokens())
+        self._tickers = [asyncio.create_task(one) for one in ticks]
 
     async def _stop(self) -> None:
         for ticker in self._tickers:
@@ -214,6 +229,7 @@ class StandIn:
         ]
         body = {"symbols": symbols, "intervals": INTERVALS, "wsUrl": "", "wsPort": self.hub_port}
         body |= {"publicMarketData": self.public, "liveExchanges": self.live_exchanges}
+        body["tokens"] = self.launchpad.enabled
         return web.json_response({**body, "version": "0.1.0"})
 
     def _locked(self, request: web.Request) -> web.Response | None:
@@ -300,7 +316,10 @@ class StandIn:
             await self._send(socket, type="error", id=message.get("id"), **error)
         elif said == "subscribe" and channel:
             self._sockets.get(socket, set()).add(channel)
-            data = self._snapshot(channel)
+            if channel.startswith("token"):
+                data: Any = self.launchpad.snapshot(channel)
+            else:
+                data = self._snapshot(channel)
             answer = {"channel": channel, "id": message.get("id"), "data": data}
             await self._send(socket, type="subscribed", **answer)
 
@@ -377,7 +396,7 @@ class StandIn:
                 continue
             now = time.time()
             for channel in set().union(*self._sockets.values()):
-                if channel in {"tickers", "user"}:
+                if channel in {"tickers", "user"} or channel.startswith("token"):
                     continue
                 kind, symbol, *rest = channel.split(":")
                 if kind == "price":
@@ -397,6 +416,13 @@ class StandIn:
             await asyncio.sleep(1)
             if self.ticking and not self.silent and self.mode != "empty":
                 await self._publish("tickers", self.listing.tick())
+
+    async def _tick_tokens(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if self.ticking and self.launchpad.enabled and not self.silent:
+                for channel, data in self.launchpad.tick():
+                    await self._publish(channel, data)
 
     async def _publish(self, channel: str, data: Any) -> None:
         said = f"{channel.split(':', maxsplit=1)[0]}_update"
@@ -418,7 +444,8 @@ class StandIn:
 
 
 if __name__ == "__main__":
-    server = StandIn(8000, markets=3_000)
+    server = StandIn(8000, markets=3_000, tokens=140)
+    server.launchpad.enabled = True
     server.start()
     server.on_floor(furnish)
     print(server.url)  # noqa: T201 - it is a script here

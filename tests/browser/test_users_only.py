@@ -23,12 +23,14 @@ expect.set_options(timeout=30_000)
 def closed(standin: StandIn) -> StandIn:
     """A server that tells strangers nothing of the market."""
     standin.public = False
+    standin.launchpad.enabled = True
     return standin
 
 
 def asked(standin: StandIn) -> list[str]:
     """Return what market data was asked for: over REST, and of the hub."""
-    return [*standin.requests, *(m["channel"] for m in standin.told if m["type"] == "subscribe")]
+    requests = [*standin.requests, *standin.launchpad.requests]
+    return [*requests, *(m["channel"] for m in standin.told if m["type"] == "subscribe")]
 
 
 def expect_chart(page: Page) -> None:
@@ -38,7 +40,7 @@ def expect_chart(page: Page) -> None:
     expect(page).to_have_title(re.compile(r"^[\d,.]+ BTC/USDT"))
 
 
-@pytest.mark.parametrize("view", ["BTCUSDT/1m", "markets"])
+@pytest.mark.parametrize("view", ["BTCUSDT/1m", "markets", "tokens", "token/0x00", "platform"])
 def test_strangers_see_the_sheet_and_no_data(
     open_page: OpenPage, closed: StandIn, view: str
 ) -> None:
@@ -46,7 +48,7 @@ def test_strangers_see_the_sheet_and_no_data(
     page = open_page(view)
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
     expect(page.get_by_test_id("market-gate")).to_be_visible()
-    for name in ("legend", "markets", "tape"):
+    for name in ("legend", "markets", "tape", "tokens", "token", "platform"):
         expect(page.get_by_test_id(name)).to_have_count(0)
     assert asked(closed) == []
     page.keyboard.press("Escape")
@@ -86,6 +88,19 @@ def test_the_list_of_markets_after_signing_in(open_page: OpenPage, closed: Stand
     channels = [channels for channels in list(closed._sockets.values()) if "tickers" in channels]
     assert channels, "the hub is not asked for tickers as the user"
     assert len(closed.requests) - before <= 1
+
+
+def test_tokens_after_signing_in(open_page: OpenPage, closed: StandIn) -> None:
+    """The list and a token come over REST and the hub, asked for as the user."""
+    page = open_page("tokens")
+    sign_in(page, "bob")
+    expect(page.get_by_test_id("tokens")).to_have_attribute("data-phase", "ready")
+    page.locator(".table-row").first.click()
+    expect(page.get_by_test_id("tape").locator("tbody tr").first).to_be_visible()
+    expect(page.get_by_test_id("chart")).to_have_attribute("data-phase", "ready")
+    expect(page.get_by_test_id("holders-table")).to_be_visible()
+    channels = {m["channel"] for m in closed.told if m["type"] == "subscribe"}
+    assert any(channel.startswith("token:0x") for channel in channels)
 
 
 def test_a_session_that_is_over_closes_the_page(open_page: OpenPage, closed: StandIn) -> None:

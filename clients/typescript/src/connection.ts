@@ -210,6 +210,8 @@ export class Connection {
       case "trade_update":
       case "tickers_update":
       case "stats_update":
+      case "token_update":
+      case "tokens_update":
       case "bot_created":
       case "bot_update":
       case "bot_deleted":

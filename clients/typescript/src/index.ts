@@ -16,7 +16,7 @@ export { whileDown, type FallbackOptions } from "./fallback.ts";
 export type { Market, MarketList, PriceSource, TickerUpdate } from "./markets.ts";
 export type {
   CandleChannel, CandleMessage, CandleSnapshot, ChangeOf, Channel, ErrorCode, ErrorMessage,
-  PriceChannel, Quote, SnapshotOf, StatsChannel, TickersChannel, Trade, TradeChannel, TradeSnapshot, TradeUpdate, UserChannel,
+  PriceChannel, Quote, SnapshotOf, StatsChannel, TickersChannel, TokenChannel, TopTokensChannel, Trade, TradeChannel, TradeSnapshot, TradeUpdate, UserChannel,
 } from "./messages.ts";
 export { ALONE, tabs, type Peers, type TabsOptions } from "./peers.ts";
 export {
@@ -27,6 +27,11 @@ export { judge, type Position as StreamPosition } from "./sequence.ts";
 export { connect, type Lease } from "./shared.ts";
 export { followTradeStats, getTradeStats, type TradeStats, type TradeStatsOptions, type TradeStatsState } from "./stats.ts";
 export { isUp, type ConnectionState, type ConnectionStatus } from "./status.ts";
+export { TokensApi, type PageQuery } from "./tokens/api.ts";
+export type {
+  ConfirmedTrade, HolderPage, PlatformVolume, Token, TokenCandle, TokenCandleQuery, TokenChange, TokenDetail, TokenHolder, TokenList, TokenPrice,
+  TokenSnapshot, TokenTrade, TokenTradePage, TokenWindow, TopTokens, Traded, TradedHour, TradedSize, VolumeDistribution,
+} from "./tokens/types.ts";
 export type { TrafficReport } from "./traffic.ts";
 export { TradingApi, type BotChange, type BotDraft, type KillSwitchResult, type ListQuery, type Page } from "./trading/api.ts";
 export { TradingFeed, type TradingFeedOptions } from "./trading/feed.ts";

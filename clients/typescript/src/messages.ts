@@ -3,6 +3,7 @@
 import { isDecimal } from "./decimal.ts";
 import { isMarketList, isTickerUpdate, type MarketList, type TickerUpdate } from "./markets.ts";
 import { isTradeStats, type TradeStats } from "./stats.ts";
+import { isTokenChange, isTokenSnapshot, isTopTokens, type TokenChange, type TokenSnapshot, type TopTokens } from "./tokens/types.ts";
 import { holdsUserData, isUserMessageType, isUserSnapshot, type UserMessage, type UserSnapshot } from "./trading/types.ts";
 
 /** A bid and an ask around the last price: decimal strings, the venue's time in milliseconds. */
@@ -68,7 +69,12 @@ export type TickersChannel = "tickers";
 export type UserChannel = "user";
 /** The public counter of trades. */
 export type StatsChannel = "stats:trades";
-export type Channel = PriceChannel | CandleChannel | TradeChannel | TickersChannel | UserChannel | StatsChannel;
+/** One token of a launchpad, by its address. */
+export type TokenChannel = `token:0x${string}`;
+/** The tokens with the most volume in 24 hours. */
+export type TopTokensChannel = "tokens:top";
+export type Channel =
+  | PriceChannel | CandleChannel | TradeChannel | TickersChannel | UserChannel | StatsChannel | TokenChannel | TopTokensChannel;
 
 /** What `subscribed` carries for a channel. */
 export type SnapshotOf<C extends Channel> = C extends PriceChannel
@@ -81,7 +87,11 @@ export type SnapshotOf<C extends Channel> = C extends PriceChannel
         ? UserSnapshot
         : C extends StatsChannel
           ? TradeStats | null
-          : TradeSnapshot;
+          : C extends TokenChannel
+            ? TokenSnapshot
+            : C extends TopTokensChannel
+              ? TopTokens | null
+              : TradeSnapshot;
 
 /** What a channel sends when something changes; of `user` the whole message, for its type. */
 export type ChangeOf<C extends Channel> = C extends PriceChannel
@@ -94,7 +104,11 @@ export type ChangeOf<C extends Channel> = C extends PriceChannel
         ? UserMessage
         : C extends StatsChannel
           ? TradeStats
-          : TradeUpdate;
+          : C extends TokenChannel
+            ? TokenChange
+            : C extends TopTokensChannel
+              ? TopTokens
+              : TradeUpdate;
 
 export type ErrorCode =
   | "bad_json"
@@ -131,9 +145,9 @@ export interface UnsubscribedMessage {
   readonly id?: Id;
 }
 interface MarketMessage {
-  readonly type: "price_update" | "candle_update" | "trade_update" | "tickers_update" | "stats_update";
+  readonly type: "price_update" | "candle_update" | "trade_update" | "tickers_update" | "stats_update" | "token_update" | "tokens_update";
   readonly channel: string;
-  readonly data: Quote | CandleMessage | TradeUpdate | readonly TickerUpdate[] | TradeStats;
+  readonly data: Quote | CandleMessage | TradeUpdate | readonly TickerUpdate[] | TradeStats | TokenChange | TopTokens;
 }
 export type ChangeMessage = MarketMessage | UserMessage;
 export interface AuthenticatedMessage {
@@ -200,6 +214,10 @@ export function parseMessage(text: unknown): HubMessage | null | undefined {
       return change(value, (data) => isListOf(data, isTickerUpdate));
     case "stats_update":
       return change(value, isTradeStats);
+    case "token_update":
+      return change(value, isTokenChange);
+    case "tokens_update":
+      return change(value, isTopTokens);
     default:
       return isUserMessageType(value.type) ? userChange(value.type, value) : undefined;
   }
@@ -223,6 +241,8 @@ function isSnapshot(channel: string, data: unknown): boolean {
   if (channel === "tickers") return data === null || isMarketList(data);
   if (channel === "user") return isUserSnapshot(data);
   if (channel === "stats:trades") return data === null || isTradeStats(data);
+  if (channel.startsWith("token:")) return isTokenSnapshot(data);
+  if (channel === "tokens:top") return data === null || isTopTokens(data);
   return true;
 }
 

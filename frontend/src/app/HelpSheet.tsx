@@ -15,6 +15,8 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
       ["g   p", "Portfolio"],
       ["g   h", "The connection to the hub"],
       ["g   u", "Your account and keys"],
+      ["g   t", "Tokens, where a chain is followed"],
+      ["g   v", "What all tokens were traded for"],
       ["?", "This sheet"],
       ["Esc", "Close"],
     ],
@@ -43,6 +45,10 @@ const GROUPS: readonly { readonly title: string; readonly keys: readonly (readon
   {
     title: "In the list of markets",
     keys: [["↑   ↓", "Market by market"], ["Page Up   Page Down", "Screen by screen"], ["Home   End", "First, last"], ["Enter", "Open its chart"]],
+  },
+  {
+    title: "In the list of tokens",
+    keys: [["/", "Find a token"], ["↑   ↓", "Token by token"], ["Enter", "Open it; in the search, the first one"]],
   },
   {
     title: "On the chart",

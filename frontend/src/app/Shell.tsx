@@ -13,7 +13,7 @@ import { writeHash } from "../state/hash.ts";
 import type { PageName } from "../state/route.ts";
 
 /** The pages that show the market itself. */
-const MARKET: ReadonlySet<PageName> = new Set<PageName>(["chart", "markets"]);
+const MARKET: ReadonlySet<PageName> = new Set<PageName>(["chart", "markets", "tokens", "token", "platform"]);
 
 type Shown = { readonly name: PageName; readonly page: Page | null; readonly failed: boolean };
 
@@ -28,6 +28,7 @@ export function Shell({ desk }: { readonly desk: Desk }) {
       listenForJumps({
         m: to("#markets"), c: () => void (location.hash = writeHash(desk.view.peek())), b: to("#bots"), o: to("#orders"),
         a: to("#activity"), p: to("#portfolio"), h: to("#connection"), u: to("#account"),
+        ...(desk.config.tokens && { t: to("#tokens"), v: to("#platform") }),
       }),
       listenForKeys({ "?": () => setHelping(true) }),
     ];

@@ -9,7 +9,9 @@ export interface TableColumn<T> {
   readonly id: string;
   readonly label: string;
   readonly title?: string;
-  cell(item: T): ComponentChildren;
+  /** The list can be sorted by it. */
+  readonly sorts?: boolean;
+  cell(item: T, index: number): ComponentChildren;
 }
 
 interface Props<T> {
@@ -26,6 +28,9 @@ interface Props<T> {
   onKey?(key: string, item: T): boolean;
   /** The last rows come into view. */
   onNearEnd?(): void;
+  /** How it is sorted, by a column's id. */
+  readonly sort?: { readonly by: string; readonly descending: boolean };
+  onSort?(by: string): void;
 }
 
 /** As in table.css. */
@@ -34,7 +39,7 @@ const PHONE_ROW_HEIGHT = 60;
 const PHONE = "(max-width: 760px)";
 const EARLY = 20;
 
-export function Table<T>({ name, label, items, columns, keyOf, toneOf, onOpen, onKey, onNearEnd }: Props<T>) {
+export function Table<T>({ name, label, items, columns, keyOf, toneOf, onOpen, onKey, onNearEnd, sort, onSort }: Props<T>) {
   const box = useRef<HTMLDivElement>(null);
   const range = useSignal<Range>({ first: 0, end: 0 });
   const rowHeight = useSignal(matchMedia(PHONE).matches ? PHONE_ROW_HEIGHT : ROW_HEIGHT);
@@ -127,7 +132,11 @@ export function Table<T>({ name, label, items, columns, keyOf, toneOf, onOpen, o
       onKeyDown={onKeyDown}
     >
       <div class="table-heads" role="row" aria-rowindex={1}>
-        {columns.map(({ id, label: text, title }) => <div key={id} role="columnheader" class={`c-${id}`} title={title}>{text}</div>)}
+        {columns.map(({ id, label: text, title, sorts }) => (
+          <div key={id} role="columnheader" class={`c-${id}`} title={title} aria-sort={sorts ? sorted(id, sort) : undefined}>
+            {sorts ? <button type="button" onClick={() => onSort?.(id)}>{text}<i class="sort" aria-hidden="true" /></button> : text}
+          </div>
+        ))}
       </div>
       <div class="table-body" role="rowgroup" style={{ height: `${items.length * height}px` }} onClick={onClick}>
         {items.slice(first, end).map((item, offset) => {
@@ -146,13 +155,17 @@ export function Table<T>({ name, label, items, columns, keyOf, toneOf, onOpen, o
               data-tone={toneOf?.(item)}
               style={{ transform: `translateY(${index * height}px)` }}
             >
-              {columns.map(({ id, cell }) => <div key={id} role="gridcell" class={`c-${id}`}>{cell(item)}</div>)}
+              {columns.map(({ id, cell }) => <div key={id} role="gridcell" class={`c-${id}`}>{cell(item, index)}</div>)}
             </div>
           );
         })}
       </div>
     </div>
   );
+}
+
+function sorted(id: string, sort: Props<unknown>["sort"]): "none" | "ascending" | "descending" {
+  return sort?.by !== id ? "none" : sort.descending ? "descending" : "ascending";
 }
 
 function headHeight(grid: HTMLElement): number {

@@ -24,6 +24,9 @@ const LOADERS: Record<PageName, () => Promise<{ readonly start: Start }>> = {
   connection: () => import("../connection/page.tsx"),
   account: () => import("../account/page.tsx"),
   admin: () => import("../admin/page.tsx"),
+  tokens: () => import("../tokens/listPage.tsx"),
+  token: () => import("../tokens/tokenPage.tsx"),
+  platform: () => import("../tokens/platformPage.tsx"),
 };
 
 export async function load(name: PageName): Promise<Start> {

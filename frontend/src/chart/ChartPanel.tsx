@@ -2,47 +2,50 @@
 
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { Ink } from "./ink.ts";
 import { chartKeys } from "./keys.ts";
 import { Legend } from "./Legend.tsx";
 import { Plot } from "./plot.ts";
+import { useScheme } from "./scheme.ts";
 import { ChartEmpty, ChartError, ChartSkeleton } from "./states.tsx";
 import { Summary } from "./Summary.tsx";
+import type { BarFeed } from "../state/barFeed.ts";
 import type { Bar } from "../state/bars.ts";
 import { coalesce } from "../state/coalesce.ts";
-import { type MarketSymbol, pairOf } from "../state/config.ts";
-import type { CandleFeed } from "../state/candles.ts";
-import { bucketTime, decimal } from "../state/format.ts";
+import { bucketTime } from "../state/format.ts";
 import { inWords, lengthOf } from "../state/intervals.ts";
 
 interface Props {
-  readonly feed: CandleFeed;
-  readonly market: MarketSymbol;
+  readonly feed: BarFeed;
+  readonly ink: Ink;
+  /** The page scrolls over the chart. */
+  readonly inScroll?: boolean;
 }
 
-export function ChartPanel({ feed, market }: Props) {
+export function ChartPanel({ feed, ink, inScroll = false }: Props) {
   const phase = feed.phase.value;
   return (
     <section class="chart" aria-label="Chart" aria-busy={phase.kind === "loading"} data-phase={phase.kind} data-testid="chart">
       {phase.kind === "loading" && <ChartSkeleton />}
-      {phase.kind === "empty" && <ChartEmpty pair={pairOf(market)} />}
+      {phase.kind === "empty" && <ChartEmpty pair={ink.name} />}
       {phase.kind === "error" && <ChartError message={phase.message} onRetry={() => void feed.load()} />}
-      {phase.kind === "ready" && <LiveChart feed={feed} market={market} />}
+      {phase.kind === "ready" && <LiveChart feed={feed} ink={ink} inScroll={inScroll} />}
     </section>
   );
 }
 
-function LiveChart({ feed, market }: Props) {
+function LiveChart({ feed, ink, inScroll = false }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const hovered = useSignal<number | null>(null);
   const atEdge = useSignal(true);
   const spoken = useSignal("");
   const { interval } = feed;
+  const scheme = useScheme();
 
   useEffect(() => {
     if (!holder.current) return;
-    const { priceScale } = market;
-    const drawn = new Plot(holder.current, { interval, priceScale, bars: feed.series.bars }, {
+    const drawn = new Plot(holder.current, { interval, ink, bars: feed.series.bars, inScroll }, {
       onHover: (time) => void (hovered.value = time),
       onNearStart: () => void feed.loadOlder(),
       onEdge: (edge) => void (atEdge.value = edge),
@@ -54,22 +57,22 @@ function LiveChart({ feed, market }: Props) {
       drawn.remove();
       plot.current = null;
     };
-  }, [feed]);
+  }, [feed, scheme]);
 
   const speak = (bar: Bar): void => {
-    spoken.value = describeBar(bar, market, interval);
+    spoken.value = describeBar(bar, ink, interval);
   };
 
   return (
     <>
-      <CurrentLegend feed={feed} market={market} hovered={hovered.value} />
+      <CurrentLegend feed={feed} ink={ink} hovered={hovered.value} />
       <div
         class="plot"
         ref={holder}
         tabIndex={0}
         role="group"
         aria-roledescription="candlestick chart"
-        aria-label={`${pairOf(market)}, ${inWords(interval)} a candle`}
+        aria-label={`${ink.name}, ${inWords(interval)} a candle`}
         aria-describedby="chart-summary"
         onKeyDown={(event) => chartKeys(event, plot.current, speak)}
         onBlur={() => plot.current?.clearCursor()}
@@ -79,19 +82,19 @@ function LiveChart({ feed, market }: Props) {
         <button type="button" class="to-edge" onClick={() => plot.current?.toEdge()}>Latest <span aria-hidden="true">→</span></button>
       )}
       <p class="sr-only" aria-live="polite">{spoken}</p>
-      <SlowSummary feed={feed} market={market} />
+      <SlowSummary feed={feed} ink={ink} />
     </>
   );
 }
 
-function CurrentLegend({ feed, market, hovered }: Props & { hovered: number | null }) {
+function CurrentLegend({ feed, ink, hovered }: Props & { hovered: number | null }) {
   void feed.revision.value;
   const bar = (hovered === null ? null : feed.series.at(hovered)) ?? feed.series.bars.at(-1) ?? null;
-  return <Legend bar={bar} market={market} interval={feed.interval} />;
+  return <Legend bar={bar} ink={ink} interval={feed.interval} />;
 }
 
 /** The text alternative follows every two seconds: often enough to read, seldom enough to be cheap. */
-function SlowSummary({ feed, market }: Props) {
+function SlowSummary({ feed, ink }: Props) {
   const bars = useSignal<readonly Bar[]>([...feed.series.bars]);
   const refresh = useRef(coalesce(2_000, () => void (bars.value = [...feed.series.bars])));
   useSignalEffect(() => {
@@ -99,10 +102,10 @@ function SlowSummary({ feed, market }: Props) {
     refresh.current();
   });
   useEffect(() => () => refresh.current.cancel(), []);
-  return <Summary id="chart-summary" bars={bars.value} market={market} interval={feed.interval} />;
+  return <Summary id="chart-summary" bars={bars.value} ink={ink} interval={feed.interval} />;
 }
 
-function History({ feed }: { feed: CandleFeed }) {
+function History({ feed }: { feed: BarFeed }) {
   const older = feed.older.value;
   if (older === "loading") return <p class="history" role="status">Loading older candles…</p>;
   if (older !== "error") return null;
@@ -113,10 +116,10 @@ function History({ feed }: { feed: CandleFeed }) {
   );
 }
 
-function describeBar(bar: Bar, market: MarketSymbol, interval: string): string {
-  const price = (text: string): string => decimal(text, market.priceScale);
+function describeBar(bar: Bar, ink: Ink, interval: string): string {
+  const { price } = ink;
   return (
     `${bucketTime(bar.time, lengthOf(interval))}: open ${price(bar.open)}, high ${price(bar.high)}, ` +
-    `low ${price(bar.low)}, close ${price(bar.close)}, volume ${decimal(bar.volume, market.sizeScale)}`
+    `low ${price(bar.low)}, close ${price(bar.close)}, volume ${ink.volume(bar.volume)}`
   );
 }

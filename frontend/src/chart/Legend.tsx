@@ -1,22 +1,22 @@
 /** Open, high, low, close and volume of the candle under the crosshair, or of the newest. */
 
+import type { Ink } from "./ink.ts";
 import { isIncomplete } from "./marks.ts";
 import type { Bar } from "../state/bars.ts";
-import type { MarketSymbol } from "../state/config.ts";
-import { bucketTime, decimal, percentChange } from "../state/format.ts";
+import { bucketTime, percentChange } from "../state/format.ts";
 import { lengthOf, move } from "../state/intervals.ts";
 
 interface Props {
   readonly bar: Bar | null;
-  readonly market: MarketSymbol;
+  readonly ink: Ink;
   readonly interval: string;
 }
 
-export function Legend({ bar, market, interval }: Props) {
+export function Legend({ bar, ink, interval }: Props) {
   if (!bar) return <div class="legend" />;
   const change = percentChange(bar.open, bar.close);
   const tone = Number(bar.close) >= Number(bar.open) ? "up" : "down";
-  const price = (text: string) => <b class={tone}>{decimal(text, market.priceScale)}</b>;
+  const price = (text: string) => <b class={tone}>{ink.price(text)}</b>;
   return (
     <dl class="legend" data-testid="legend">
       <div class="legend-time"><dt>Time</dt><dd>{bucketTime(bar.time, lengthOf(interval))}</dd></div>
@@ -25,7 +25,7 @@ export function Legend({ bar, market, interval }: Props) {
       <div><dt title="Low">L</dt><dd data-testid="low">{price(bar.low)}</dd></div>
       <div><dt title="Close">C</dt><dd data-testid="close">{price(bar.close)}</dd></div>
       {change && <div><dt class="sr-only">Change</dt><dd><b class={tone}>{change}</b></dd></div>}
-      <div><dt title={`Volume in ${market.base}`}>V</dt><dd data-testid="volume"><b>{decimal(bar.volume, market.sizeScale)}</b></dd></div>
+      <div><dt title={`Volume in ${ink.unit}`}>V</dt><dd data-testid="volume"><b>{ink.volume(bar.volume)}</b></dd></div>
       <BucketTag bar={bar} interval={interval} />
     </dl>
   );

@@ -2,11 +2,14 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { FAVOURITES, inWords } from "../state/intervals.ts";
-import type { Session } from "../state/session.ts";
 
-export function Timeframes({ session }: { readonly session: Session }) {
-  const current = session.view.value.interval;
-  const offered = session.config.intervals;
+interface Props {
+  readonly current: string;
+  readonly offered: readonly string[];
+  onSelect(interval: string): void;
+}
+
+export function Timeframes({ current, offered, onSelect }: Props) {
   const favourites = FAVOURITES.filter((name) => offered.includes(name));
   const rest = offered.filter((name) => !favourites.includes(name));
   const group = useRef<HTMLDivElement>(null);
@@ -18,7 +21,7 @@ export function Timeframes({ session }: { readonly session: Session }) {
     const at = Math.max(0, favourites.indexOf(current));
     const name = favourites[(at + step + favourites.length) % favourites.length];
     if (name === undefined) return;
-    session.select({ interval: name });
+    onSelect(name);
     group.current?.querySelector<HTMLElement>(`[data-interval="${name}"]`)?.focus();
   };
 
@@ -35,13 +38,13 @@ export function Timeframes({ session }: { readonly session: Session }) {
             aria-checked={name === current}
             aria-label={inWords(name)}
             tabIndex={name === current || (index === 0 && !favourites.includes(current)) ? 0 : -1}
-            onClick={() => session.select({ interval: name })}
+            onClick={() => onSelect(name)}
           >
             {name}
           </button>
         ))}
       </div>
-      {rest.length > 0 && <MoreFrames names={rest} current={current} onPick={(interval) => session.select({ interval })} />}
+      {rest.length > 0 && <MoreFrames names={rest} current={current} onPick={onSelect} />}
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ChartPanel } from "./ChartPanel.tsx";
+import { inkOf } from "./ink.ts";
 import { SymbolPicker } from "./SymbolPicker.tsx";
 import { Timeframes } from "./Timeframes.tsx";
 import { Banner } from "../app/Banner.tsx";
@@ -57,7 +58,7 @@ function Tools({ session, onSearch }: Props) {
       <button type="button" class="symbol" onClick={onSearch} aria-haspopup="dialog" aria-label={`Symbol ${base}/${quote}. Choose another`} data-testid="symbol">
         <b>{base}</b><span class="slash">/{quote}</span><span class="caret" aria-hidden="true" />
       </button>
-      <Timeframes session={session} />
+      <Timeframes current={session.view.value.interval} offered={session.config.intervals} onSelect={(interval) => session.select({ interval })} />
     </>
   );
 }
@@ -81,7 +82,7 @@ function Stage({ session, onSearch }: Props) {
       <main class="stage">
         <Banner hub={hub} meanwhile="Candles refresh every minute." />
         <QuotePanel feed={session.quotes.value} market={market} dated={dated} />
-        <ChartPanel key={`${feed.symbol} ${feed.interval}`} feed={feed} market={market} />
+        <ChartPanel key={`${feed.symbol} ${feed.interval}`} feed={feed} ink={inkOf(market)} />
         <TradesTape tape={session.tape.value} market={market} dated={dated} />
       </main>
       <Footer version={session.config.version}>

@@ -5,9 +5,9 @@ import {
   type LogicalRange, type MouseEventParams, type UTCTimestamp,
 } from "lightweight-charts";
 import type { Bar } from "../state/bars.ts";
-import { compact, fixed } from "../state/format.ts";
 import { lengthOf } from "../state/intervals.ts";
 import type { Change } from "../state/series.ts";
+import type { Ink } from "./ink.ts";
 import { isIncomplete } from "./marks.ts";
 import { candlePoint, volumePoint } from "./points.ts";
 import { readTheme, type Theme } from "./theme.ts";
@@ -23,8 +23,10 @@ export interface PlotEvents {
 
 export interface PlotOptions {
   readonly interval: string;
-  readonly priceScale: number;
+  readonly ink: Ink;
   readonly bars: readonly Bar[];
+  /** The page scrolls over the chart: wheel and finger are the page's. */
+  readonly inScroll?: boolean;
 }
 
 /** Ask for older candles this many bars before they are needed. */
@@ -48,14 +50,14 @@ export class Plot {
   ) {
     const theme = readTheme(element);
     this.theme = theme;
-    this.chart = createChart(element, chartOptions(theme, options.interval));
+    this.chart = createChart(element, chartOptions(theme, options));
     this.candles = this.chart.addSeries(CandlestickSeries, {
       upColor: theme.up, downColor: theme.down, borderUpColor: theme.up, borderDownColor: theme.down,
       wickUpColor: theme.up, wickDownColor: theme.down, priceLineStyle: 1,
       priceFormat: {
         type: "custom",
-        minMove: 10 ** -options.priceScale,
-        formatter: (price: number) => fixed(price, options.priceScale),
+        minMove: options.ink.minMove,
+        formatter: (price: number) => options.ink.tick(price),
       },
     });
     this.volumes = this.chart.addSeries(
@@ -63,7 +65,7 @@ export class Plot {
       {
         priceLineVisible: false,
         lastValueVisible: false,
-        priceFormat: { type: "custom", minMove: 1e-8, formatter: (size: number) => compact(size) },
+        priceFormat: { type: "custom", minMove: 1e-8, formatter: (size: number) => options.ink.volumeTick(size) },
       },
       1,
     );
@@ -162,7 +164,7 @@ export class Plot {
   };
 }
 
-function chartOptions(theme: Theme, interval: string): Parameters<typeof createChart>[1] {
+function chartOptions(theme: Theme, { interval, inScroll = false }: PlotOptions): Parameters<typeof createChart>[1] {
   const length = lengthOf(interval);
   return {
     autoSize: true,
@@ -190,6 +192,8 @@ function chartOptions(theme: Theme, interval: string): Parameters<typeof createC
       timeVisible: length < 86_400,
       secondsVisible: length < 60,
     },
+    handleScroll: { mouseWheel: !inScroll, vertTouchDrag: !inScroll },
+    handleScale: { mouseWheel: !inScroll },
     kineticScroll: { touch: !matchMedia("(prefers-reduced-motion: reduce)").matches, mouse: false },
   };
 }

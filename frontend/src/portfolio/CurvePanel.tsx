@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { type CurveKind, CurvePlot } from "./curvePlot.ts";
+import { useScheme } from "../chart/scheme.ts";
 import type { CurvePoint } from "../state/curve.ts";
 import { gain, money, toneOf } from "../state/money.ts";
 import { stamp } from "../state/times.ts";
@@ -17,6 +18,7 @@ export function CurvePanel({ kind, title, points, currency }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<CurvePlot | null>(null);
   const some = points.length > 1;
+  const scheme = useScheme();
   useEffect(() => {
     if (!holder.current || !some) return;
     plot.current = new CurvePlot(holder.current, kind);
@@ -24,8 +26,8 @@ export function CurvePanel({ kind, title, points, currency }: Props) {
       plot.current?.remove();
       plot.current = null;
     };
-  }, [some, kind]);
-  useEffect(() => plot.current?.draw(points), [points, some]);
+  }, [some, kind, scheme]);
+  useEffect(() => plot.current?.draw(points), [points, some, scheme]);
 
   const first = points[0];
   const last = points.at(-1);

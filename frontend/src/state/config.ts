@@ -22,6 +22,8 @@ export interface Config {
   readonly liveExchanges: readonly string[];
   /** Whether anybody may make an account. */
   readonly signUp: boolean;
+  /** Whether a chain is followed, so that there are tokens. */
+  readonly tokens: boolean;
 }
 
 interface Answer {
@@ -33,6 +35,7 @@ interface Answer {
   readonly publicMarketData?: boolean;
   readonly liveExchanges?: readonly string[];
   readonly signUp?: boolean;
+  readonly tokens?: boolean;
 }
 
 const HUB_PATH = "/api/v1/ws/app";
@@ -49,6 +52,7 @@ export async function loadConfig(signal?: AbortSignal): Promise<Config> {
     publicMarketData: answer.publicMarketData ?? true,
     liveExchanges: answer.liveExchanges ?? [],
     signUp: answer.signUp ?? false,
+    tokens: answer.tokens ?? false,
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 
-const NAMED = ["markets", "bots", "orders", "activity", "portfolio", "connection", "account", "admin"] as const;
+const NAMED = ["markets", "bots", "orders", "activity", "portfolio", "connection", "account", "admin", "tokens", "token", "platform"] as const;
 
 export type PageName = "chart" | (typeof NAMED)[number];
 

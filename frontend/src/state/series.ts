@@ -71,6 +71,26 @@ export class Series {
     return ALL;
   }
 
+  /**
+   * Everything from `time` on as it is stored now. Unlike elsewhere, rows may have lost trades, or be gone: a chain
+   * can take blocks back.
+   */
+  replaceFrom(time: number, page: readonly Bar[]): Change {
+    const at = this.indexAtOrAfter(time);
+    const old = this.list.slice(at);
+    const next = page.filter((bar) => bar.time >= time);
+    const same = next.findIndex((bar, index) => !old[index] || bar.time !== old[index].time || !isSame(bar, old[index]));
+    const kept = same < 0 ? next.length : same;
+    if (kept === old.length && kept === next.length) return NONE;
+    this.list = [...this.list.slice(0, at), ...next];
+    const touched = at + kept;
+    if (this.list.length > this.limit) {
+      this.list = this.list.slice(Math.ceil(this.limit / 10));
+      return ALL;
+    }
+    return touched >= at + old.length - 1 && next.length >= old.length ? { kind: "tail", from: touched } : ALL;
+  }
+
   at(time: number): Bar | null {
     const bar = this.list[this.indexAtOrAfter(time)];
     return bar?.time === time ? bar : null;

@@ -20,6 +20,12 @@ export function day(iso: string): string {
   return Number.isNaN(at) ? "" : dates.format(at);
 }
 
+/** 8 s, 4 min, 3 h, 5 d. */
+export function inDays(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000);
+  return hours < 48 ? inAge(Math.max(0, ms)) : `${Math.floor(hours / 24)} d`;
+}
+
 /** `12 s ago`, `4 min ago`; after a day the date. */
 export function ago(iso: string, now = Date.now()): string {
   const at = Date.parse(iso);

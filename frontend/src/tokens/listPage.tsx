@@ -1,0 +1,207 @@
+/** All tokens of the launchpads that are followed. */
+
+import "../styles/launchpad.css";
+import { type Token, TokensApi } from "@openoutcry/client";
+import type { RefObject } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { columns } from "./columns.tsx";
+import { withoutChain } from "./NoChain.tsx";
+import { Banner } from "../app/Banner.tsx";
+import { Chip } from "../app/Chip.tsx";
+import { listenForKeys } from "../app/keys.ts";
+import type { Page } from "../app/pages.ts";
+import { Table } from "../app/Table.tsx";
+import { Toast } from "../app/Toast.tsx";
+import { type Addressed, addressed } from "../state/addressed.ts";
+import type { Desk } from "../state/desk.ts";
+import { isAddress } from "../state/ether.ts";
+import { TokenFeed } from "../state/tokenFeed.ts";
+import { firstTokenSort, TOKEN_COLUMNS, type TokenColumn, type TokenSort, windowFor } from "../state/tokenOrder.ts";
+import { TokenRanking } from "../state/tokenRanking.ts";
+
+type Chosen = Readonly<Record<"q" | "sort" | "order", string>>;
+
+interface Props {
+  readonly desk: Desk;
+  readonly feed: TokenFeed;
+  readonly ranking: TokenRanking;
+  readonly chosen: Addressed<Chosen>;
+}
+
+/** At hand, where heads are hidden or far. */
+const SORTS: readonly (readonly [TokenColumn, string])[] = [["volume24h", "24 h volume"], ["marketCap", "Market cap"], ["holders", "Holders"], ["age", "Newest"]];
+
+export function start(desk: Desk): Page {
+  if (!desk.config.tokens) return withoutChain(desk);
+  const chosen = addressed<Chosen>("tokens", { q: "", sort: "volume24h", order: "" });
+  const feed = new TokenFeed(desk.hub.connection, new TokensApi("", desk.asking), windowFor(sortIn(chosen.value.peek()).by));
+  const ranking = new TokenRanking(feed.tokens);
+  return {
+    Tools: () => null,
+    Main: () => <Tokens desk={desk} feed={feed} ranking={ranking} chosen={chosen} />,
+    stop() {
+      ranking.stop();
+      feed.stop();
+      chosen.stop();
+    },
+  };
+}
+
+/** What the address says, or what is usual. */
+function sortIn({ sort, order }: Chosen): TokenSort {
+  const by = TOKEN_COLUMNS.find((column) => column === sort) ?? "volume24h";
+  const usual = firstTokenSort(by);
+  return order === "" ? usual : { by, descending: order === "down" };
+}
+
+function Tokens({ desk, feed, ranking, chosen }: Props) {
+  const search = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    document.title = "Tokens · OpenOutcry";
+    return listenForKeys({ "/": () => search.current?.focus() });
+  }, []);
+  const choice = chosen.value.value;
+  const sort = sortIn(choice);
+  useEffect(() => {
+    ranking.show(choice.q, sort.by, sort.descending);
+    feed.want(windowFor(sort.by));
+  }, [choice.q, sort.by, sort.descending]);
+
+  const sortBy = (by: string): void => {
+    const column = by as TokenColumn;
+    const descending = sort.by === column ? !sort.descending : firstTokenSort(column).descending;
+    chosen.set({ sort: column, order: descending === firstTokenSort(column).descending ? "" : descending ? "down" : "up" });
+  };
+  const open = ({ address }: Pick<Token, "address">): void => void (location.hash = `#token/${address}`);
+
+  const phase = feed.phase.value;
+  const rows = ranking.rows.value;
+  return (
+    <main class="stage single markets" aria-busy={phase.kind === "loading"} data-phase={phase.kind} data-testid="tokens">
+      <Banner hub={desk.hub} meanwhile="Tokens are asked for every 10 s." />
+      <div class="toolbar" role="search" aria-label="Tokens">
+        <Find search={search} query={choice.q} onQuery={(q) => chosen.set({ q })} onEnter={() => {
+          const query = choice.q.trim();
+          const first = rows[0];
+          if (first) open(first);
+          else if (isAddress(query)) open({ address: query });
+        }} />
+        <div class="chips-row" role="group" aria-label="Sorted by">
+          {SORTS.map(([by, label]) => (
+            <Chip key={by} label={label} on={sort.by === by} onClick={() => chosen.set({ sort: by, order: "" })} />
+          ))}
+        </div>
+        <Source feed={feed} ranking={ranking} />
+        <a class="text-link" href="#platform">Platform</a>
+      </div>
+      <div
+        class="board"
+        onPointerEnter={(event) => {
+          if (event.pointerType === "mouse") ranking.hold("pointer", true);
+        }}
+        onPointerLeave={() => ranking.hold("pointer", false)}
+        onFocusIn={(event) => ranking.hold("keys", (event.target as Element).role === "grid")}
+        onFocusOut={() => ranking.hold("keys", false)}
+      >
+        {phase.kind === "loading" && <Skeleton />}
+        {phase.kind === "error" && (
+          <div class="notice" role="alert" data-testid="error">
+            <h2>Tokens could not be loaded</h2>
+            <p>{phase.message}</p>
+            <button type="button" class="button" onClick={() => void feed.load()}>Try again</button>
+          </div>
+        )}
+        {phase.kind === "empty" && (
+          <div class="notice" role="status" data-testid="empty">
+            <h2>No tokens yet</h2>
+            <p>The first one appears here by itself, as soon as a launchpad makes it.</p>
+          </div>
+        )}
+        {phase.kind === "ready" && rows.length > 0 && (
+          <Table name="tokens" label="Tokens" items={rows} columns={columns(feed)} keyOf={({ address }) => address} onOpen={open} sort={sort} onSort={sortBy} />
+        )}
+        {phase.kind === "ready" && rows.length === 0 && <NothingFound query={choice.q.trim()} onClear={() => chosen.set({ q: "" })} />}
+      </div>
+      <Toast said={desk.said} />
+    </main>
+  );
+}
+
+interface FindProps {
+  readonly search: RefObject<HTMLInputElement | null>;
+  readonly query: string;
+  onQuery(query: string): void;
+  onEnter(): void;
+}
+
+function Find({ search, query, onQuery, onEnter }: FindProps) {
+  return (
+    <div class="find">
+      <svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="10.5" cy="10.5" r="6" /><path d="m15 15 5 5" /></svg>
+      <input
+        ref={search}
+        type="search"
+        aria-label="Search tokens"
+        placeholder="Name, symbol or address"
+        autocomplete="off"
+        spellcheck={false}
+        enterkeyhint="search"
+        value={query}
+        onInput={(event) => onQuery(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape" && query !== "") onQuery("");
+          else if (event.key === "Escape") event.currentTarget.blur();
+          else if (event.key === "ArrowDown") document.getElementById("table-tokens")?.focus();
+          else if (event.key === "Enter") onEnter();
+          else return;
+          event.preventDefault();
+        }}
+      />
+      <kbd aria-hidden="true">/</kbd>
+    </div>
+  );
+}
+
+function Source({ feed, ranking }: Pick<Props, "feed" | "ranking">) {
+  const phase = feed.phase.value.kind;
+  if (phase !== "ready") return <p class="source" />;
+  const all = feed.tokens.value.length;
+  const shown = ranking.rows.value.length;
+  const live = feed.isPushed;
+  const noun = all === 1 ? "token" : "tokens";
+  const count = shown === all ? `${all.toLocaleString()} ${noun}` : `${shown.toLocaleString()} of ${all.toLocaleString()} ${noun}`;
+  return (
+    <p class="source" data-testid="source" data-tone={live ? "good" : "wait"}>
+      <span role="status" title={feed.isCut ? "The list has the first 500 of its order, and the newest. Others are found by their whole address." : undefined}>{count}</span>
+      <span class="source-from" title={live ? "The busiest are pushed by the hub, the rest is asked for." : "Asked for every 10 s: the hub says nothing of tokens."}>
+        <i aria-hidden="true" />{live ? "Live" : "Polled"}
+      </span>
+      {ranking.held.value && <span class="source-held" title="Rows change places again when the pointer or the keyboard leaves the list.">Order held</span>}
+    </p>
+  );
+}
+
+function NothingFound({ query, onClear }: { readonly query: string; onClear(): void }) {
+  return (
+    <div class="notice" role="status" data-testid="nothing-found">
+      <h2>No token matches “{query}”</h2>
+      {isAddress(query) ? (
+        <p><a href={`#token/${query}`}>Look it up by its address</a>: the list has not all of them.</p>
+      ) : (
+        <p>Names, symbols and addresses are searched.</p>
+      )}
+      <button type="button" class="button" onClick={onClear}>Show all tokens</button>
+    </div>
+  );
+}
+
+const ROWS = Array.from({ length: 16 }, (_, index) => 110 + ((index * 37) % 60));
+
+function Skeleton() {
+  return (
+    <div class="grid-skeleton" role="status" data-testid="loading">
+      <span class="sr-only">Loading tokens…</span>
+      {ROWS.map((width, index) => <i key={index} aria-hidden="true"><b style={{ width: `${width}px` }} /><b /><b /></i>)}
+    </div>
+  );
+}
