@@ -12,7 +12,7 @@ import aiohttp
 
 from openoutcry.adapters.chain.nodes import Identity, Nodes, is_socket, make_callers
 from openoutcry.adapters.chain.subscription import HeadSubscription
-from openoutcry.adapters.postgres.pool import dial
+from openoutcry.adapters.postgres.pool import dial, open_pool
 from openoutcry.adapters.tasks import end
 from openoutcry.config import Settings
 from openoutcry.core.chain.follow import Rules
@@ -21,6 +21,7 @@ from openoutcry.services import catch_up, launchpads
 from openoutcry.services.indexer import Indexer
 from openoutcry.services.indexer_stats import figures
 from openoutcry.services.status import report
+from openoutcry.services.token_news import TokenNews
 from openoutcry.wiring.parts import engines_answer, open_valkey
 
 _COMMAND_SECONDS = 120.0
@@ -41,6 +42,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         valkey = await open_valkey(stack, settings)
         session = await stack.enter_async_context(aiohttp.ClientSession())
+        pool = await open_pool(
+            settings.database_url, application_name="outcry indexer news", max_size=2
+        )
+        stack.push_async_callback(pool.close)
+        news = TokenNews(valkey, pool)
 
         def nodes(identity: Identity | None) -> Nodes:
             made = Nodes(make_callers(session, settings.chain_rpc_urls), identity=identity)
@@ -61,6 +67,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 settings.chain_confirmations,
                 settings.chain_reorg_depth,
             ),
+            news=news,
             poll_seconds=settings.chain_poll_seconds,
         )
         sockets = [url for url in settings.chain_rpc_urls if is_socket(url)]
@@ -79,6 +86,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             beside = [
                 tasks.create_task(stop.wait()),
                 tasks.create_task(indexer.run_windows(stop)),
+                tasks.create_task(news.run(stop)),
                 tasks.create_task(heads.run(stop)),
                 tasks.create_task(catch_up.watch(lambda: indexer.progress, _teller(), stop)),
             ]
