@@ -1,7 +1,7 @@
 import { ApiError, type Connection, type Token, type TokenCandle, type TokenChange, type TokenCandleQuery, type TokenSnapshot, type TokenTrade, type TopTokens } from "@openoutcry/client";
 import { signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { boughtShare, filledHours } from "../src/state/hours.ts";
+import { boughtShare, filledHours, hoursToShow } from "../src/state/hours.ts";
 import { Series } from "../src/state/series.ts";
 import { TokenCandles } from "../src/state/tokenCandles.ts";
 import { TokenFeed } from "../src/state/tokenFeed.ts";
@@ -374,6 +374,12 @@ describe("hours", () => {
   it("are all there, with and without trades", () => {
     const filled = filledHours([hour(at - 2 * HOUR), hour(at), hour(at - 90 * HOUR)], T, 4);
     expect(filled.map(({ time, volume }) => [(time - at) / HOUR, volume])).toEqual([[-3, "0"], [-2, "2"], [-1, "0"], [0, "2"]]);
+  });
+
+  it("are shown by whole days, from the first that has any", () => {
+    const shown = (ago: number): number => hoursToShow([hour(at - ago * HOUR), hour(at)], T, 168);
+    expect([shown(1), shown(23), shown(24), shown(100), shown(400)]).toEqual([24, 24, 48, 120, 168]);
+    expect(hoursToShow([], T, 168)).toBe(24);
   });
 
   it("say what share was bought", () => {
