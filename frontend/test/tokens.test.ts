@@ -85,6 +85,8 @@ describe("the order of tokens", () => {
 class Fake {
   lists: Record<string, readonly Token[]> = { "24h": [token("0xaa", { volume24h: "2" })], new: [token("0xaa"), token("0xbb", { volume24h: "0" })] };
   asked: string[] = [];
+  cursors: (string | undefined)[] = [];
+  pages: { readonly trades: readonly TokenTrade[]; readonly next: string | null }[] = [];
   failing = false;
   up = true;
   snapshot: (data: never) => void = () => {};
@@ -116,8 +118,11 @@ class Fake {
       if (this.failing) throw new ApiError("http", "There is none.", 404);
       return { ...token("0xaa"), marketCapSource: "chain", block: 1 } as never;
     },
-    trades: async () => {
+    trades: async (_: string, query: { readonly cursor?: string } = {}) => {
       this.asked.push("trades");
+      this.cursors.push(query.cursor);
+      const page = this.pages.shift();
+      if (page) return page;
       return { trades: [tokenTrade(3), tokenTrade(2)], next: null };
     },
   };
@@ -249,6 +254,38 @@ describe("one token, live", () => {
     expect(told).toEqual([false, true, true]);
     expect(live.trades.value).toHaveLength(1);
     expect(fake.asked).toEqual(["token"]);
+    live.stop();
+  });
+
+  it("goes back in time page by page, and keeps what it has while new ones come", async () => {
+    const fake = new Fake();
+    const live = new TokenLive(fake.connection, fake.api, "0xaa");
+    const numbers = (): number[] => live.trades.value?.map(({ blockNumber }) => blockNumber) ?? [];
+    fake.snapshot(snapshot([tokenTrade(9), tokenTrade(8)]) as never);
+    fake.pages = [{ trades: [tokenTrade(9), tokenTrade(8), tokenTrade(7)], next: "n7" }, { trades: [tokenTrade(6)], next: null }];
+    await live.loadOlder();
+    expect(numbers()).toEqual([9, 8, 7]);
+    fake.change({ token: token("0xaa"), trades: [tokenTrade(10)], undone: ["0xb7"] } satisfies TokenChange as never);
+    const both = [live.loadOlder(), live.loadOlder()];
+    await Promise.all(both);
+    expect(numbers()).toEqual([10, 9, 8, 6]);
+    expect(live.older.value).toBe("end");
+    expect(fake.cursors).toEqual([undefined, "n7"]);
+    // A snapshot begins anew: between it and what was there something may be missing.
+    fake.snapshot(snapshot([tokenTrade(99)]) as never);
+    expect([numbers(), live.older.value]).toEqual([[99], "idle"]);
+    live.stop();
+  });
+
+  it("does not put older trades under a list that has begun anew meanwhile", async () => {
+    const fake = new Fake();
+    const live = new TokenLive(fake.connection, fake.api, "0xaa");
+    fake.snapshot(snapshot([tokenTrade(9)]) as never);
+    const asked = live.loadOlder();
+    fake.snapshot(snapshot([tokenTrade(500)]) as never);
+    await asked;
+    expect(live.trades.value?.map(({ blockNumber }) => blockNumber)).toEqual([500]);
+    expect(live.older.value).toBe("idle");
     live.stop();
   });
 
