@@ -1,7 +1,7 @@
 import { ApiError, type Connection, type Token, type TokenCandle, type TokenChange, type TokenCandleQuery, type TokenSnapshot, type TokenTrade, type TopTokens } from "@openoutcry/client";
 import { signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { boughtShare, filledHours } from "../src/state/hours.ts";
+import { boughtShare, filledHours, hoursToShow } from "../src/state/hours.ts";
 import { Series } from "../src/state/series.ts";
 import { TokenCandles } from "../src/state/tokenCandles.ts";
 import { TokenFeed } from "../src/state/tokenFeed.ts";
@@ -85,6 +85,8 @@ describe("the order of tokens", () => {
 class Fake {
   lists: Record<string, readonly Token[]> = { "24h": [token("0xaa", { volume24h: "2" })], new: [token("0xaa"), token("0xbb", { volume24h: "0" })] };
   asked: string[] = [];
+  cursors: (string | undefined)[] = [];
+  pages: { readonly trades: readonly TokenTrade[]; readonly next: string | null }[] = [];
   failing = false;
   up = true;
   snapshot: (data: never) => void = () => {};
@@ -116,8 +118,11 @@ class Fake {
       if (this.failing) throw new ApiError("http", "There is none.", 404);
       return { ...token("0xaa"), marketCapSource: "chain", block: 1 } as never;
     },
-    trades: async () => {
+    trades: async (_: string, query: { readonly cursor?: string } = {}) => {
       this.asked.push("trades");
+      this.cursors.push(query.cursor);
+      const page = this.pages.shift();
+      if (page) return page;
       return { trades: [tokenTrade(3), tokenTrade(2)], next: null };
     },
   };
@@ -252,6 +257,38 @@ describe("one token, live", () => {
     live.stop();
   });
 
+  it("goes back in time page by page, and keeps what it has while new ones come", async () => {
+    const fake = new Fake();
+    const live = new TokenLive(fake.connection, fake.api, "0xaa");
+    const numbers = (): number[] => live.trades.value?.map(({ blockNumber }) => blockNumber) ?? [];
+    fake.snapshot(snapshot([tokenTrade(9), tokenTrade(8)]) as never);
+    fake.pages = [{ trades: [tokenTrade(9), tokenTrade(8), tokenTrade(7)], next: "n7" }, { trades: [tokenTrade(6)], next: null }];
+    await live.loadOlder();
+    expect(numbers()).toEqual([9, 8, 7]);
+    fake.change({ token: token("0xaa"), trades: [tokenTrade(10)], undone: ["0xb7"] } satisfies TokenChange as never);
+    const both = [live.loadOlder(), live.loadOlder()];
+    await Promise.all(both);
+    expect(numbers()).toEqual([10, 9, 8, 6]);
+    expect(live.older.value).toBe("end");
+    expect(fake.cursors).toEqual([undefined, "n7"]);
+    // A snapshot begins anew: between it and what was there something may be missing.
+    fake.snapshot(snapshot([tokenTrade(99)]) as never);
+    expect([numbers(), live.older.value]).toEqual([[99], "idle"]);
+    live.stop();
+  });
+
+  it("does not put older trades under a list that has begun anew meanwhile", async () => {
+    const fake = new Fake();
+    const live = new TokenLive(fake.connection, fake.api, "0xaa");
+    fake.snapshot(snapshot([tokenTrade(9)]) as never);
+    const asked = live.loadOlder();
+    fake.snapshot(snapshot([tokenTrade(500)]) as never);
+    await asked;
+    expect(live.trades.value?.map(({ blockNumber }) => blockNumber)).toEqual([500]);
+    expect(live.older.value).toBe("idle");
+    live.stop();
+  });
+
   it("asks REST for trades where the hub says nothing, and goes on asking", async () => {
     const fake = new Fake();
     fake.up = false;
@@ -374,6 +411,12 @@ describe("hours", () => {
   it("are all there, with and without trades", () => {
     const filled = filledHours([hour(at - 2 * HOUR), hour(at), hour(at - 90 * HOUR)], T, 4);
     expect(filled.map(({ time, volume }) => [(time - at) / HOUR, volume])).toEqual([[-3, "0"], [-2, "2"], [-1, "0"], [0, "2"]]);
+  });
+
+  it("are shown by whole days, from the first that has any", () => {
+    const shown = (ago: number): number => hoursToShow([hour(at - ago * HOUR), hour(at)], T, 168);
+    expect([shown(1), shown(23), shown(24), shown(100), shown(400)]).toEqual([24, 24, 48, 120, 168]);
+    expect(hoursToShow([], T, 168)).toBe(24);
   });
 
   it("say what share was bought", () => {

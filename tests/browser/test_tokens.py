@@ -254,6 +254,21 @@ def test_trades_as_they_happen(open_page: OpenPage, standin: StandIn) -> None:
     expect(page.get_by_test_id("volume")).not_to_have_text(before)
 
 
+def test_older_trades(open_page: OpenPage, standin: StandIn) -> None:
+    """What lies before the newest fifty is one press away; new ones still come on top."""
+    address = standin.launchpad.addresses[2]
+    page = opened(open_page(f"token/{address}"))
+    rows = page.get_by_test_id("tape").locator("tbody tr")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Older trades").click()
+    expect(rows).to_have_count(60)
+    expect(page.get_by_role("button", name="Older trades")).to_have_count(0)
+    made = standin.trade(address)
+    expect(rows).to_have_count(61)
+    expect(rows.first).to_have_attribute("data-tx", made["txHash"])
+    expect(page.locator("[data-new=true]")).to_have_count(1)
+
+
 def test_what_a_chain_takes_back_is_taken_off(open_page: OpenPage, standin: StandIn) -> None:
     """Trades of a block that never was leave the page, and the candle forgets them."""
     address = standin.launchpad.addresses[2]

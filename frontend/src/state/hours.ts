@@ -14,6 +14,13 @@ export function filledHours(hours: readonly TradedHour[], now: number, count: nu
   });
 }
 
+/** How many hours have to be shown: whole days, from the first that has trades, of `most` at most. */
+export function hoursToShow(hours: readonly TradedHour[], now: number, most: number): number {
+  const first = hours[0]?.time ?? now;
+  const days = Math.ceil((now - first) / (24 * HOUR));
+  return Math.min(most, Math.max(1, days) * 24);
+}
+
 /** What was bought of it, in percent; null where nothing was traded. */
 export function boughtShare(parts: readonly Traded[]): number | null {
   const volume = Number(exact.sum(parts.map((part) => part.volume)));

@@ -2,7 +2,7 @@
 
 import { ApiError, type Connection, isUp, type Token, type TokenDetail, type TokensApi, type TokenTrade } from "@openoutcry/client";
 import { type ReadonlySignal, signal } from "@preact/signals";
-import { withTrades } from "./tokenTape.ts";
+import { keyOf, MOST_OLDER, MOST_TRADES, withTrades } from "./tokenTape.ts";
 
 /** The hub has so long to tell of the token before REST is asked for its trades, ms. */
 const PATIENCE = 1_500;
@@ -17,6 +17,9 @@ export interface Problem {
   readonly missing: boolean;
 }
 
+/** Trades in a page of older ones: more than are kept without them, so that the first page reaches beyond. */
+const PAGE = 250;
+
 /** Told of what has happened; `undone`: trades were taken back. */
 export type OnTraded = (undone: boolean) => void;
 
@@ -25,6 +28,9 @@ export class TokenLive {
   private readonly shownDetail = signal<TokenDetail | null>(null);
   private readonly shownTrades = signal<readonly TokenTrade[] | null>(null);
   private readonly shownProblem = signal<Problem | null>(null);
+  private readonly shownOlder = signal<"idle" | "loading" | "error" | "end">("idle");
+  /** Where older trades go on; null until some have been asked for. */
+  private cursor: string | null = null;
   private readonly listeners = new Set<OnTraded>();
   private readonly abort = new AbortController();
   private readonly stops: (() => void)[];
@@ -50,13 +56,15 @@ export class TokenLive {
         ({ token, trades }) => {
           const again = this.shownTrades.peek() !== null;
           this.heard = true;
-          this.take(token, withTrades([], trades));
+          this.begin(withTrades([], trades));
+          this.take(token);
           // Something may have been missed, or taken back, since the last one.
           if (again) this.tell(true);
         },
         ({ token, trades, undone }) => {
           const list = this.shownTrades.peek() ?? [];
-          this.take(token, withTrades(list, trades, undone));
+          this.shownTrades.value = withTrades(list, trades, undone, this.most);
+          this.take(token);
           this.tell(undone.length > 0);
         },
       ),
@@ -76,6 +84,11 @@ export class TokenLive {
   /** Newest first; null until any are known. */
   get trades(): ReadonlySignal<readonly TokenTrade[] | null> {
     return this.shownTrades;
+  }
+
+  /** What becomes of trades before those. */
+  get older(): ReadonlySignal<"idle" | "loading" | "error" | "end"> {
+    return this.shownOlder;
   }
 
   get problem(): ReadonlySignal<Problem | null> {
@@ -100,13 +113,32 @@ export class TokenLive {
       const { trades } = await this.api.trades(this.address, { limit: 50, signal });
       if (this.heard) return;
       const before = this.shownTrades.peek();
-      this.shownTrades.value = trades;
-      if (before && before[0]?.txHash !== trades[0]?.txHash) this.tell(true);
+      if (before?.[0] && trades[0] && keyOf(before[0]) === keyOf(trades[0])) return;
+      this.begin(trades);
+      if (before) this.tell(true);
     } catch (error) {
       if (signal.aborted) return;
       const missing = error instanceof ApiError && (error.status === 404 || error.status === 400);
       const message = error instanceof ApiError ? error.message : "Something unexpected went wrong.";
       if (this.shownToken.peek() === null) this.shownProblem.value = { message, missing };
+    }
+  }
+
+  /** Ask for a page of older trades, unless one is on its way or there are none. */
+  async loadOlder(): Promise<void> {
+    if (this.shownOlder.peek() === "loading" || this.shownOlder.peek() === "end") return;
+    this.shownOlder.value = "loading";
+    const { cursor } = this;
+    try {
+      const page = await this.api.trades(this.address, { limit: PAGE, signal: this.abort.signal, ...(cursor !== null && { cursor }) });
+      // Something began anew meanwhile: what was asked for does not follow on it.
+      if (this.cursor !== cursor || this.shownOlder.peek() !== "loading") return;
+      this.cursor = page.next ?? cursor ?? "";
+      const trades = withTrades(this.shownTrades.peek() ?? [], page.trades, [], MOST_OLDER);
+      this.shownTrades.value = trades;
+      this.shownOlder.value = page.next === null || trades.length >= MOST_OLDER ? "end" : "idle";
+    } catch {
+      if (!this.abort.signal.aborted) this.shownOlder.value = "error";
     }
   }
 
@@ -116,9 +148,19 @@ export class TokenLive {
     for (const stop of this.stops) stop();
   }
 
-  private take(token: Token, trades: readonly TokenTrade[]): void {
-    this.shownToken.value = token;
+  private get most(): number {
+    return this.cursor === null ? MOST_TRADES : MOST_OLDER;
+  }
+
+  /** The newest trades, between which and those before something may be missing. */
+  private begin(trades: readonly TokenTrade[]): void {
+    this.cursor = null;
+    this.shownOlder.value = "idle";
     this.shownTrades.value = trades;
+  }
+
+  private take(token: Token): void {
+    this.shownToken.value = token;
     this.shownProblem.value = null;
   }
 

@@ -5,30 +5,38 @@ import { useRef } from "preact/hooks";
 import { Price } from "./Figure.tsx";
 import { amountText, exactly, shortAddress } from "../state/ether.ts";
 import { clockTime } from "../state/format.ts";
+import type { TokenLive } from "../state/tokenLive.ts";
 import { keyOf } from "../state/tokenTape.ts";
 
 interface Props {
-  readonly trades: readonly TokenTrade[] | null;
+  readonly live: TokenLive;
   readonly token: Token;
   readonly dated: boolean;
 }
 
-export function Trades({ trades, token, dated }: Props) {
+export function Trades({ live, token, dated }: Props) {
+  const trades = live.trades.value;
   return (
     <section class="tape token-tape" aria-labelledby="tape-title" data-dated={dated} data-testid="tape">
       <h2 id="tape-title">Trades</h2>
       {trades === null || trades.length === 0 ? (
         <p class="tape-none">{trades === null ? "Waiting for trades…" : `No trades of ${token.symbol} yet.`}</p>
       ) : (
-        <List trades={trades} symbol={token.symbol} />
+        <List live={live} trades={trades} symbol={token.symbol} />
       )}
     </section>
   );
 }
 
-function List({ trades, symbol }: { readonly trades: readonly TokenTrade[]; readonly symbol: string }) {
-  // What was there when the list was first drawn has not just happened.
-  const seen = useRef(new Set(trades.map(keyOf)));
+interface ListProps {
+  readonly live: TokenLive;
+  readonly trades: readonly TokenTrade[];
+  readonly symbol: string;
+}
+
+function List({ live, trades, symbol }: ListProps) {
+  // What is no newer than what was there when the list was first drawn has not just happened.
+  const newest = useRef(trades[0]?.blockNumber ?? 0);
   const most = Math.max(...trades.map(({ eth }) => Number(eth)));
   return (
     <div class="tape-scroll" tabIndex={0} role="region" aria-labelledby="tape-title">
@@ -47,7 +55,7 @@ function List({ trades, symbol }: { readonly trades: readonly TokenTrade[]; read
             const key = keyOf(trade);
             return (
               <tr
-                key={key} data-side={side} data-tx={txHash} data-new={!seen.current.has(key)}
+                key={key} data-side={side} data-tx={txHash} data-new={trade.blockNumber > newest.current}
                 // A large trade fills its row, a small one an edge of it: by the root, or all but one would be edges.
                 style={{ "--share": `${Math.sqrt(most > 0 ? Number(eth) / most : 0) * 100}%` }}
                 title={`${side === "buy" ? "Bought" : "Sold"} by ${shortAddress(trader)} in ${shortAddress(txHash)}`}
@@ -61,6 +69,23 @@ function List({ trades, symbol }: { readonly trades: readonly TokenTrade[]; read
           })}
         </tbody>
       </table>
+      <Older live={live} shown={trades.length} />
     </div>
+  );
+}
+
+/** So many come from the hub; with fewer there are no others. */
+const FIRST = 50;
+
+function Older({ live, shown }: { readonly live: TokenLive; readonly shown: number }) {
+  const older = live.older.value;
+  if (older === "end" || shown < FIRST) return null;
+  return (
+    <p class="panel-more tape-more">
+      {older === "error" && <span role="alert">They could not be loaded. </span>}
+      <button type="button" class="text-button" disabled={older === "loading"} onClick={() => void live.loadOlder()}>
+        {older === "loading" ? "Loading…" : older === "error" ? "Try again" : "Older trades"}
+      </button>
+    </p>
   );
 }

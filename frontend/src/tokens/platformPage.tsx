@@ -16,7 +16,7 @@ import type { Page } from "../app/pages.ts";
 import { Asked } from "../state/asked.ts";
 import type { Desk } from "../state/desk.ts";
 import { amountText, exactly } from "../state/ether.ts";
-import { boughtShare, filledHours } from "../state/hours.ts";
+import { boughtShare, filledHours, hoursToShow } from "../state/hours.ts";
 import { inDays } from "../state/times.ts";
 import { TokenFeed } from "../state/tokenFeed.ts";
 import { orderedTokens } from "../state/tokenOrder.ts";
@@ -93,14 +93,13 @@ function Platform({ desk, platform, feed }: Props) {
 
 function Figures({ figures }: { readonly figures: PlatformVolume }) {
   const { volume24h, volume7d, volumeTotal, tokenCount, tradeCount, hours, block } = figures;
-  const filled = useMemo(() => filledHours(hours, figures.asOf, WEEK_HOURS), [hours]);
-  const today = filled.slice(-24).reduce((sum, { trades }) => sum + trades, 0);
-  const average = Number(volume7d) / 7;
+  const filled = useMemo(() => filledHours(hours, figures.asOf, hoursToShow(hours, figures.asOf, WEEK_HOURS)), [hours]);
+  const days = filled.length / 24;
   return (
     <>
       <dl class="tiles" data-testid="tiles">
-        <Tile name="24 h volume" id="day" value={volume24h} note={`${today.toLocaleString()} trades; ${amountText(average)} ETH a day this week`} />
-        <Tile name="7 d volume" id="week" value={volume7d} note="Exact to the trade" />
+        <Tile name="24 h volume" id="day" value={volume24h} note="Bought and sold for, exact to the trade" />
+        <Tile name="7 d volume" id="week" value={volume7d} note={`${amountText(Number(volume7d) / days)} ETH a day`} />
         <Tile name="Volume ever" id="total" value={volumeTotal} note={`In ${tradeCount.toLocaleString()} trades`} />
         <div class="tile">
           <dt>Tokens</dt>
@@ -109,7 +108,7 @@ function Figures({ figures }: { readonly figures: PlatformVolume }) {
         </div>
       </dl>
       <section class="panel platform-hours" aria-label="The last 7 days">
-        <HourBars id="platform" title="Volume by the hour, last 7 days" hours={filled} />
+        <HourBars id="platform" title={`Volume by the hour, last ${days === 1 ? "24 hours" : `${days} days`}`} hours={filled} />
         <Balance bought={boughtShare(hours)} />
       </section>
     </>

@@ -92,7 +92,7 @@ function Sections({ desk, session }: Props) {
       <Head token={token} detail={session.live.detail.value} dayOpen={session.dayOpen.value.value} side={session.live.trades.value?.[0]?.side ?? null} dated={dated} />
       <div class="token-market">
         <ChartPanel key={feed.interval} feed={feed} ink={ink} inScroll />
-        <Trades trades={session.live.trades.value} token={token} dated={dated} />
+        <Trades live={session.live} token={token} dated={dated} />
       </div>
       <div class="halves">
         <Holders feed={session.holders} token={token} />
