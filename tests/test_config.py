@@ -100,3 +100,20 @@ def test_documented_table_is_current() -> None:
     """docs/configuration.md has the table that `outcry config table` prints."""
     text = DOCS.read_text(encoding="utf-8")
     assert text == replace(text), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        ({"OUTCRY_ALERT_WEBHOOK_URL": "ftp://host/very-secret"}, "alert_webhook_url"),
+        ({"OUTCRY_ALERT_WEBHOOK_URL": "https:///very-secret"}, "alert_webhook_url"),
+        ({"OUTCRY_ALERT_WEBHOOK_SECRET": "very-secret"}, "alert_webhook_secret"),
+        ({"OUTCRY_ALERT_DISK_PERCENT": "100"}, "alert_disk_percent"),
+        ({"OUTCRY_DATABASE_READ_LAG_SECONDS": "0"}, "database_read_lag_seconds"),
+    ],
+)
+def test_what_alerts_and_replicas_may_not_be(environment: dict[str, str], key: str) -> None:
+    """Each is refused with its key, and no secret is shown."""
+    with pytest.raises(ConfigError, match=key) as refused:
+        load(environment)
+    assert "very-secret" not in str(refused.value)

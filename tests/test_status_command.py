@@ -7,6 +7,7 @@ import json
 from msgspec import structs
 from rich.console import Console
 
+from openoutcry.adapters.postgres.replica import ReplicaStatus
 from openoutcry.commands.status import age, down, encode, render
 from openoutcry.commands.up import roles_of
 from openoutcry.config import Settings
@@ -104,6 +105,18 @@ def test_an_old_report_stands_out() -> None:
     (line,) = [each for each in shown(old).splitlines() if " feed" in each]
     assert "silent" in line
     assert "4s ago" in line
+
+
+def test_the_read_replica() -> None:
+    """It has a line where there is one; lost it stands out, and is no reason to call the system down."""
+    assert "replica" not in shown(WELL)
+    well = structs.replace(WELL, replica=ReplicaStatus(True, "", 0.04, 1234))
+    assert "0.0 s and 1,234 bytes behind" in shown(well)
+    ill = structs.replace(WELL, replica=ReplicaStatus(False, "cannot be reached"))
+    (line,) = [each for each in shown(ill).splitlines() if each.startswith(" replica")]
+    assert "lost" in line
+    assert "cannot be reached" in line
+    assert down(ill) == []
 
 
 def test_ages() -> None:

@@ -243,6 +243,27 @@ def status(
 
 
 @app.command()
+def alerts(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send the webhook a message that says it is a test.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what is wrong with the system, as the API process that looks has seen it last.
+
+    Exit code 1 when an alert is firing.
+
+    \b
+    outcry alerts
+    outcry alerts --test
+    """
+    from openoutcry.commands.alerts import alerts as command
+
+    command(overrides(data_dir), as_json=as_json, test=test)
+
+
+@app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Check this machine and the running system, and say what to do about each finding.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from openoutcry.adapters.postgres import migrate
+from openoutcry.adapters.postgres.database_reader import read_database
 from openoutcry.adapters.postgres.figures_reader import read_figures, read_gaps, read_revision
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.open_gaps import holes, open_gaps
@@ -53,6 +54,19 @@ async def test_figures(database_url: str, store: asyncpg.Pool) -> None:
     found = await InstrumentReader(store).find("pepe")
     assert found
     assert found.symbol == "PEPEUSDT"
+
+
+async def test_chunks_count_for_their_table(database_url: str, store: asyncpg.Pool) -> None:
+    """Sizes and rows of a hypertable are those of its chunks, which are not listed by themselves."""
+    await record_some(database_url)
+    await store.execute("ANALYZE trades")
+    figures = await read_database(store)
+    tables = {table.name: table for table in figures.tables}
+    trades = tables["trades"]
+    assert trades.partitions >= 1
+    assert trades.rows == 200 - MISSING
+    assert trades.bytes > trades.index_bytes > 0
+    assert not [name for name in tables if "chunk" in name]
 
 
 async def test_what_is_to_be_repaired(database_url: str) -> None:

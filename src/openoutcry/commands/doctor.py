@@ -21,6 +21,7 @@ from rich.text import Text
 
 from openoutcry import config, engines, logs
 from openoutcry.adapters.postgres import readiness
+from openoutcry.adapters.postgres.replica import Replica
 from openoutcry.adapters.valkey.client import connect, servers
 from openoutcry.adapters.valkey.readiness import check_kind
 from openoutcry.adapters.valkey.topology import is_cluster
@@ -35,6 +36,8 @@ _LOW_SPACE = 5 << 30
 _NO_SPACE = 512 << 20
 _SKEW_MS = 500
 _VENUE_SECONDS = 5
+_LOOKS = 4
+_BETWEEN_LOOKS = 0.3
 
 
 class Level(StrEnum):
@@ -74,6 +77,7 @@ async def _collect(settings: Settings) -> list[Finding]:
     database = settings.database_url or (running.database_url if running else "")
     valkey = settings.valkey_url or (running.valkey_url if running else "")
     found += [each async for each in check_database(database)]
+    found += await check_replica(settings, database)
     found += [each async for each in check_valkey(valkey)]
     found += [await check_clock(settings.binance_rest_url), check_front_end()]
     if settings.chain_rpc_urls:
@@ -163,6 +167,26 @@ async def check_database(url: str) -> AsyncIterator[Finding]:
         if revision and revision not in readiness.known_revisions():
             remedy = "A later version of OpenOutcry made it: install that version."
         yield Finding(Level.BROKEN, "schema", f"at {revision or 'none'}, not {newest}", remedy)
+
+
+async def check_replica(settings: Settings, database_url: str) -> list[Finding]:
+    """Look whether the read replica, if there is one, is a standby of the primary and keeps up."""
+    if not settings.database_read_url or not database_url:
+        return []
+    replica = await Replica.open(
+        settings.database_read_url, database_url, most_lag=settings.database_read_lag_seconds
+    )
+    try:
+        for _ in range(_LOOKS):
+            await replica.look()
+            if replica.usable:
+                lag = replica.status().lag_seconds or 0.0
+                return [Finding(Level.OK, "read replica", f"answers, {lag:.1f} s behind")]
+            await asyncio.sleep(_BETWEEN_LOOKS)
+    finally:
+        await replica.close()
+    remedy = "Start it, make it anew (docs/scaling.md), or correct OUTCRY_DATABASE_READ_URL."
+    return [Finding(Level.WARNING, "read replica", replica.status().reason, remedy)]
 
 
 async def check_valkey(url: str) -> AsyncIterator[Finding]:

@@ -167,6 +167,7 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         *("/health/live", "/health/ready", "/metrics", "/api/v1/markets"),
         *("/api/prices/aggregated", "/api/prices/symbol/{symbol}"),
         *("/api/admin/price-cache-stats", "/api/public/stats/trades"),
+        *(f"/api/admin/{name}" for name in ("alerts", "database", "volume-trend")),
         *(f"/api/v1/auth/{name}" for name in ("token", "refresh", "me", "keys", "sessions")),
         *(f"/api/v1/auth/{name}" for name in ("sign-out", "sign-out-everywhere")),
         *("/api/v1/auth/keys/{prefix}", "/api/v1/auth/sessions/{session}", "/api/v1/auth/sign-up"),
