@@ -74,6 +74,7 @@ class TokenDesk:
     """What an API process knows of tokens. `run` is what has to go on beside it.
 
     Every method raises StoreUnavailableError, and NotFoundError for a token that there is not.
+    `reads` is a pool for what is asked most (`token_quick.GENERIC`), `pool` does without it.
     `clock` returns µs since 1970.
     """
 
@@ -85,17 +86,19 @@ class TokenDesk:
         launchpads: Sequence[Launchpad],
         options: DeskOptions | None = None,
         *,
+        reads: Pool | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         options = options or DeskOptions()
         door = ChainDoor(pool, callers, launchpads)
         self.clock = clock
         self.news = TokenNews(valkey, pool, top=False, clock=clock)
-        self.lists = TokenLists(pool, clock)
+        self.lists = TokenLists(reads or pool, clock)
         self.supplies = ChainSupply(door.nodes)
         self.cache = TokenCache(SharedEntries(valkey), options.cache_seconds, options.cache_bytes)
         self.confirmer = Confirmer(pool, door, self.news, options.confirmations, clock)
         self._pool = pool
+        self._reads = reads or pool
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish what confirmations bring, and keep the cache small, until `stop`."""
@@ -124,7 +127,7 @@ class TokenDesk:
 
     async def token(self, address: bytes) -> Standing:
         """Return a token as it stands now."""
-        async with connection(self._pool) as lent:
+        async with connection(self._reads) as lent:
             found = await token_moments.read_standing(lent, address, self.clock())
         if found is None:
             raise unknown_token(address)

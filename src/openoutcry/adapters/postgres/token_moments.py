@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from openoutcry.adapters.postgres import token_reader
+from openoutcry.adapters.postgres import token_quick, token_reader
 from openoutcry.adapters.postgres.pool import Connection
 from openoutcry.core.tokens.order import block_of
 from openoutcry.tokens import CountedTrade, Ranked
@@ -87,6 +87,13 @@ async def read_moment(connection: Connection) -> Moment:
 
 async def read_standing(connection: Connection, address: bytes, now: int) -> Standing | None:
     """Return a token, exact at `now` (µs), with its version; None where there is no such token."""
+    quick = await token_quick.read_one(connection, address, now)
+    if quick is not None:
+        if quick.ranked is None:
+            return None
+        blocks = [block_of(quick.last_position)] if quick.last_position is not None else []
+        blocks += [] if quick.block is None else [quick.block]
+        return Standing(quick.ranked, quick.version, max(blocks, default=None))
     async with token_reader.picture(connection):
         ranked = await token_reader.read_token(connection, address, now)
         if ranked is None:
