@@ -56,12 +56,15 @@ class Kept(Struct):
 class TokenLists:
     """Answers from memory where that is exact. `clock` returns µs since 1970.
 
+    `reads` is a pool for what has one good plan (`token_quick.GENERIC`).
+
     `hits` and `misses` count answers; a miss that others wait for counts once.
     """
 
-    def __init__(self, pool: Pool, clock: Callable[[], int]) -> None:
+    def __init__(self, pool: Pool, clock: Callable[[], int], reads: Pool | None = None) -> None:
         self.hits = self.misses = 0
         self._pool = pool
+        self._reads = reads or pool
         self._clock = clock
         self._kept: dict[str, Kept] = {}
         self._moment = NextCall(self._read_moment)
@@ -76,7 +79,7 @@ class TokenLists:
 
         async def make(second: int) -> Kept:
             window = None if order == "new" else Window(order)
-            async with connection(self._pool) as lent:
+            async with connection(self._reads) as lent:
                 quick = await token_quick.read_list(lent, window, last_of(second), size)
             if quick is not None:
                 return Kept(quick.version, second, quick.block, _items(quick.ranked))
@@ -114,7 +117,7 @@ class TokenLists:
         return made
 
     async def _read_moment(self) -> Moment:
-        async with connection(self._pool) as lent:
+        async with connection(self._reads) as lent:
             return await token_moments.read_moment(lent)
 
     async def _make_platform(self, second: int) -> Kept:
