@@ -45,7 +45,7 @@ async def test_news_of_many_tokens(
             await talk.subscribe("tokens:top")
             events = [trade(at, at, 5, 2 * WEI) for at in tokens]
             await news.tell(await token_store.apply(connection, [block(2, *events)]))
-            heard = set()
+            heard: set[str] = set()
             while len(heard) < len(tokens) + 1:
                 message = await talk.next()
                 heard.add(message["channel"])
