@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from openoutcry.adapters.postgres import token_store
+from openoutcry.adapters.valkey.client import listeners
 from openoutcry.core.chain import hexes
 from openoutcry.core.keys import TOKENS_TOP, token_channel
 from openoutcry.core.tokens.messages import TokenChange, TopTokens, is_newer
@@ -40,7 +41,7 @@ async def hearing(valkey: Redis, *channels: str) -> AsyncIterator[Any]:
         return msgspec.json.decode(found["data"], type=kind)
 
     yield hear
-    await pubsub.aclose()
+    await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 
 @asynccontextmanager
@@ -150,12 +151,11 @@ async def test_an_outage_only_delays(
 ) -> None:
     """What could not be sent is sent later, with what came meanwhile, each once."""
     failing = True
-    real = token_news.listeners
 
     async def sometimes(*args: Any) -> set[str]:
         if failing:
             raise ValkeyConnectionError("gone")
-        return await real(*args)
+        return await listeners(*args)
 
     monkeypatch.setattr(token_news, "listeners", sometimes)
     async with hearing(valkey, CHANNEL) as hear, running(news):

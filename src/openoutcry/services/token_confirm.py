@@ -77,7 +77,8 @@ class Confirmer:
                 stored = await token_store.apply(lent, [part], part=True)
             if part.header.hash in stored.refused:
                 raise ConflictError(
-                    f"Another block has been read in the place of the one with {claim.shown}; confirm it"
+                    f"Block {part.header.number} has been read without transaction {claim.shown}:"
+                    " another one has taken its place, or it lies before chain_start_block. Confirm it"
                     " again in a moment."
                 )
             self.recorded += bool(stored.trades)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from openoutcry.adapters.chain.rpc import Caller
-from openoutcry.adapters.postgres import token_charts, token_moments, token_reader
+from openoutcry.adapters.postgres import token_charts, token_moments, token_quick, token_reader
 from openoutcry.adapters.postgres.pool import Pool, connection
 from openoutcry.adapters.postgres.token_moments import Largest, Standing
 from openoutcry.adapters.postgres.token_reader import HolderCursor, TradeCursor
@@ -74,6 +74,7 @@ class TokenDesk:
     """What an API process knows of tokens. `run` is what has to go on beside it.
 
     Every method raises StoreUnavailableError, and NotFoundError for a token that there is not.
+    `reads` is a pool for what is asked most (`token_quick.GENERIC`), `pool` does without it.
     `clock` returns µs since 1970.
     """
 
@@ -85,17 +86,19 @@ class TokenDesk:
         launchpads: Sequence[Launchpad],
         options: DeskOptions | None = None,
         *,
+        reads: Pool | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         options = options or DeskOptions()
         door = ChainDoor(pool, callers, launchpads)
         self.clock = clock
         self.news = TokenNews(valkey, pool, top=False, clock=clock)
-        self.lists = TokenLists(pool, clock)
-        self.supplies = ChainSupply(door.nodes)
+        self.lists = TokenLists(pool, clock, reads)
+        self.supplies = ChainSupply(door.nodes, launchpads)
         self.cache = TokenCache(SharedEntries(valkey), options.cache_seconds, options.cache_bytes)
         self.confirmer = Confirmer(pool, door, self.news, options.confirmations, clock)
         self._pool = pool
+        self._reads = reads or pool
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish what confirmations bring, and keep the cache small, until `stop`."""
@@ -124,8 +127,14 @@ class TokenDesk:
 
     async def token(self, address: bytes) -> Standing:
         """Return a token as it stands now."""
-        async with connection(self._pool) as lent:
-            found = await token_moments.read_standing(lent, address, self.clock())
+        now = self.clock()
+        async with connection(self._reads) as lent:
+            quick = await token_quick.read_one(lent, address, now)
+        if quick is not None:
+            found = token_moments.standing_of(quick)
+        else:
+            async with connection(self._pool) as lent:
+                found = await token_moments.read_standing(lent, address, now)
         if found is None:
             raise unknown_token(address)
         return found
@@ -144,7 +153,7 @@ class TokenDesk:
             return Capital(standing, None, block)
 
         async def ask() -> bytes | None:
-            told = await self.supplies.of(token.address, block)
+            told = await self.supplies.of(token.address, token.launchpad, block)
             return None if told is None else msgspec.json.encode(_Supply(told, block))
 
         found = await self.cache.get(hexes.show(token.address), "supply", standing.version, ask)

@@ -14,10 +14,11 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from openoutcry.adapters.postgres import token_charts, token_moments, token_reader
+from openoutcry.adapters.postgres import token_charts, token_moments, token_quick, token_reader
 from openoutcry.adapters.postgres.pool import Pool, connection
 from openoutcry.adapters.postgres.token_moments import Moment
 from openoutcry.core.tokens.shapes import TokenItem, hour_item, token_item
+from openoutcry.core.tokens.windows import last_of, second_of
 from openoutcry.services.shared_calls import NextCall, SharedCalls
 from openoutcry.tokens import DAY, Ranked, VolumeBucket, Volumes, Window
 from openoutcry.venues.binance_server_data import Ready
@@ -55,12 +56,15 @@ class Kept(Struct):
 class TokenLists:
     """Answers from memory where that is exact. `clock` returns µs since 1970.
 
+    `reads` is a pool for what has one good plan (`token_quick.GENERIC`).
+
     `hits` and `misses` count answers; a miss that others wait for counts once.
     """
 
-    def __init__(self, pool: Pool, clock: Callable[[], int]) -> None:
+    def __init__(self, pool: Pool, clock: Callable[[], int], reads: Pool | None = None) -> None:
         self.hits = self.misses = 0
         self._pool = pool
+        self._reads = reads or pool
         self._clock = clock
         self._kept: dict[str, Kept] = {}
         self._moment = NextCall(self._read_moment)
@@ -74,12 +78,17 @@ class TokenLists:
         size = FEW if limit <= FEW else MOST
 
         async def make(second: int) -> Kept:
+            window = None if order == "new" else Window(order)
+            async with connection(self._reads) as lent:
+                quick = await token_quick.read_list(lent, window, last_of(second), size)
+            if quick is not None:
+                return Kept(quick.version, second, quick.block, _items(quick.ranked))
             async with connection(self._pool) as lent, token_reader.picture(lent):
                 moment = await token_moments.read_moment(lent)
-                if order == "new":
+                if window is None:
                     found = await token_reader.read_newest(lent, second, size)
                 else:
-                    found = await token_reader.read_top(lent, Window(order), second, size)
+                    found = await token_reader.read_top(lent, window, second, size)
             return Kept(moment.version, second, moment.block, _items(found))
 
         return await self._get(f"{order} {size}", make)
@@ -89,8 +98,7 @@ class TokenLists:
         return await self._get("platform", self._make_platform)
 
     async def _get(self, name: str, make: Callable[[int], Awaitable[Kept]]) -> Kept:
-        now = self._clock()
-        second = now - now % _SECOND
+        second = second_of(self._clock())
         moment = await self._moment.get()
         kept = self._kept.get(name)
         if kept is not None and (kept.version, kept.second) == (moment.version, second):
@@ -109,7 +117,7 @@ class TokenLists:
         return made
 
     async def _read_moment(self) -> Moment:
-        async with connection(self._pool) as lent:
+        async with connection(self._reads) as lent:
             return await token_moments.read_moment(lent)
 
     async def _make_platform(self, second: int) -> Kept:

@@ -22,6 +22,7 @@ from openoutcry.core.chain import hexes
 from openoutcry.core.keys import TOKENS_TOP, token_channel
 from openoutcry.core.tokens.messages import TokenChange, top_tokens, trade_items
 from openoutcry.core.tokens.shapes import token_item
+from openoutcry.core.tokens.windows import last_of, second_of
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.tokens import CountedTrade, Window
 
@@ -40,7 +41,6 @@ AT_ONCE: Final = 256
 _REST_SHARE: Final = 4
 _AGAIN_SECONDS: Final = 0.5
 _TOP_SECONDS: Final = 1.0
-_SECOND: Final = 1_000_000
 
 
 class _Waiting(Struct):
@@ -192,9 +192,9 @@ class TokenNews:
         if not await listeners(self._valkey, [TOKENS_TOP]):
             self._last_top = b""
             return
-        now = self._clock()
+        now = last_of(second_of(self._clock()))
         async with connection(self._pool) as lent:
-            ranked = await token_reader.read_top(lent, Window.DAY, now - now % _SECOND, TOP)
+            ranked = await token_reader.read_top(lent, Window.DAY, now, TOP)
         message = msgspec.json.encode(top_tokens(Window.DAY, ranked))
         if message != self._last_top:
             await self._valkey.publish(TOKENS_TOP, message)

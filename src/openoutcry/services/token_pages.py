@@ -13,12 +13,11 @@ from openoutcry.adapters.postgres import token_moments, token_reader
 from openoutcry.adapters.postgres.pool import Pool, connection
 from openoutcry.core.tokens.messages import top_tokens
 from openoutcry.core.tokens.shapes import TokenItem, TradeItem, token_item, trade_item
+from openoutcry.core.tokens.windows import last_of, second_of
 from openoutcry.tokens import Window
 
 TRADES: Final = 50
 TOP: Final = 50
-
-_SECOND: Final = 1_000_000
 
 
 class TokenPage(Struct, frozen=True):
@@ -55,7 +54,7 @@ class TokenPages:
 
     async def top(self) -> bytes:
         """Return the tokens with the largest volumes of 24 hours, as JSON."""
-        now = self._clock()
+        now = last_of(second_of(self._clock()))
         async with connection(self._pool) as lent:
-            ranked = await token_reader.read_top(lent, Window.DAY, now - now % _SECOND, TOP)
+            ranked = await token_reader.read_top(lent, Window.DAY, now, TOP)
         return msgspec.json.encode(top_tokens(Window.DAY, ranked))

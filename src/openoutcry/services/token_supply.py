@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
 
 from openoutcry.core.chain import hexes, node_shapes
 from openoutcry.core.chain.abi import call_data, call_result
+from openoutcry.core.chain.descriptions import SUPPLY_CALL, Launchpad
 from openoutcry.core.chain.jsonrpc import Call
 from openoutcry.errors import ChainError, NodeRefusedError
 
@@ -21,7 +22,7 @@ PATIENCE: Final = 1.5
 REST: Final = 5.0
 """Seconds for which the chain is left alone after it has not answered."""
 
-_SUPPLY: Final = call_data("totalSupply()")
+_SUPPLY: Final = call_data(SUPPLY_CALL)
 
 
 class Asker(Protocol):
@@ -32,29 +33,35 @@ class Asker(Protocol):
 
 
 class ChainSupply:
-    """Asks contracts for `totalSupply`; None is what a reader gets who has to take the stored one.
+    """Asks contracts what circulates; None is what a reader gets who has to take the stored supply.
 
-    `asked` and `failed` count questions.
+    Which function tells it stands in the description of the token's launchpad. `asked` and `failed`
+    count questions.
     """
 
     def __init__(
-        self, door: Callable[[], Any], clock: Callable[[], float] = time.monotonic
+        self,
+        door: Callable[[], Awaitable[Asker]],
+        launchpads: Sequence[Launchpad] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.asked = self.failed = 0
         self._door = door
+        self._calls = {one.name: call_data(one.supply_call) for one in launchpads}
         self._clock = clock
         self._rests_until = float("-inf")
 
-    async def of(self, token: bytes, block: int) -> int | None:
+    async def of(self, token: bytes, launchpad: str, block: int) -> int | None:
         """Return what circulates of a token (smallest units) at a block; None if that is not told."""
+        call = self._calls.get(launchpad, _SUPPLY)
         if self._clock() < self._rests_until:
             return None
         self.asked += 1
         try:
             async with asyncio.timeout(PATIENCE):
-                nodes: Asker = await self._door()
-                (answer,) = await nodes.ask([node_shapes.view_call(token, _SUPPLY, hex(block))])
-            (supply,) = call_result(["uint256"], hexes.data(answer, "totalSupply"))
+                nodes = await self._door()
+                (answer,) = await nodes.ask([node_shapes.view_call(token, call, hex(block))])
+            (supply,) = call_result(["uint256"], hexes.data(answer, "a supply"))
         except NodeRefusedError as error:
             # The contract has no such function, or the node not that block: others can be asked.
             self._note(error)

@@ -9,11 +9,15 @@ from redis.asyncio import Redis
 
 from openoutcry.adapters.chain.nodes import make_callers
 from openoutcry.adapters.chain.rpc import RpcLimits
-from openoutcry.adapters.postgres.pool import Pool
+from openoutcry.adapters.postgres.pool import Pool, open_pool
+from openoutcry.adapters.postgres.token_quick import GENERIC
 from openoutcry.config import Settings
 from openoutcry.services.chain_door import CONFIRM_TIMEOUT
 from openoutcry.services.launchpads import load
 from openoutcry.services.token_desk import DeskOptions, TokenDesk
+
+_READERS = 4
+"""Connections for lists and single tokens: each takes a fraction of a millisecond."""
 
 
 async def token_desk(
@@ -26,9 +30,17 @@ async def token_desk(
     callers = make_callers(session, settings.chain_rpc_urls, limits)
     for caller in callers:
         stack.push_async_callback(caller.close)
+    reads = await open_pool(
+        settings.database_url,
+        application_name="outcry api tokens",
+        max_size=_READERS,
+        server_settings=GENERIC,
+        stateless=True,
+    )
+    stack.push_async_callback(reads.close)
     options = DeskOptions(
         cache_seconds=settings.token_cache_seconds,
         cache_bytes=settings.token_cache_mb << 20,
         confirmations=settings.chain_confirmations,
     )
-    return TokenDesk(pool, valkey, callers, launchpads, options)
+    return TokenDesk(pool, valkey, callers, launchpads, options, reads=reads)

@@ -283,3 +283,14 @@ def test_descriptions_do_not_fight() -> None:
         Decoder([pad, msgspec.structs.replace(pad, name="other")])
     with pytest.raises(ConfigError, match="not been looked up"):
         Decoder([descriptions.parse(BUILTIN["uniswap-v3"], "v3", ("0x" + "1" * 40,))])
+
+
+@pytest.mark.parametrize("call", ["supply", "supply(address)", "supply() ", "1x()", "a b()", ""])
+def test_a_supply_is_told_by_a_function_without_arguments(call: str) -> None:
+    """The built-in ones take what every token has; anything that cannot be called is refused."""
+    assert SAMPLE.supply_call == "totalSupply()"
+    text = f'supply_call = "{call}"\n' + BUILTIN["outcry"]
+    with pytest.raises(ConfigError, match="supply_call"):
+        descriptions.parse(text, "mine", ("0x" + FACTORY.hex(),))
+    right = 'supply_call = "circulating()"\n' + BUILTIN["outcry"]
+    assert descriptions.parse(right, "mine", ("0x" + FACTORY.hex(),)).supply_call == "circulating()"

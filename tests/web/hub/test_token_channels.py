@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from hubkit import Hub, StartHub
@@ -219,6 +221,66 @@ def test_a_slow_reader_gets_what_still_counts() -> None:
     assert data["undone"] == ["0xa99", "0xa199", "0xa299"]
     numbers = [each["blockNumber"] for each in data["trades"]]
     assert numbers == [each for each in range(301, 99, -1) if each not in {299, 199}]
+
+
+class Viewer:
+    """A client that does as the documentation says: drop what was undone, then add what is new."""
+
+    def __init__(self) -> None:
+        self.trades: set[tuple[str, int]] = set()
+        self.figures = 0
+
+    def take(self, change: Change) -> None:
+        """Take a message."""
+        self.trades = {each for each in self.trades if each[0] not in change.undone}
+        fresh = {(each.block_hash, each.log_index) for each in change.trades}
+        assert not fresh & self.trades, "nothing is told twice"
+        self.trades |= fresh
+        self.figures = change.token.trade_count
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans()), max_size=40
+    )
+)
+def test_whatever_the_chain_does_all_see_the_same(steps: list[tuple[int, int, bool, bool]]) -> None:
+    """Blocks come and go, and come back; who reads at once and who falls behind end with the same."""
+    feed = TokenFeed(Channel("token", TOKEN), lambda: START)
+    topic = TokenTopic(msgspec.json.encode)
+    feed.load(TokenPage(0, ITEM, []))
+    prompt, slow, place = Viewer(), Viewer(), topic.cursor()
+    chain: list[list[TradeItem]] = []
+    gone: list[list[TradeItem]] = []
+    for version, (depth, count, returns, reads) in enumerate(steps, start=1):
+        undone = chain[len(chain) - depth :] if depth else []
+        del chain[len(chain) - len(undone) :]
+        number = len(chain)
+        back = next((each for each in gone if each and each[0].block_number == number), None)
+        fresh = [print_of(number, index, f"{version}f") for index in range(count)]
+        if returns and back is not None:
+            fresh = back
+            gone.remove(back)
+        gone += [each for each in undone if each is not fresh]
+        chain.append(fresh)
+        hashes = [each[0].block_hash for each in undone if each]
+        message = TokenChange(version, counted(version), fresh[::-1], hashes)
+        change = feed.apply(message)
+        assert change is not None
+        topic.note(change)
+        prompt.take(change)
+        if reads:
+            for frame in topic.owed(place).frames:
+                slow.take(msgspec.json.decode(frame, type=Change))
+            place = topic.cursor()
+    for frame in topic.owed(place).frames:
+        slow.take(msgspec.json.decode(frame, type=Change))
+    true = [each for block in chain for each in block]
+    assert prompt.trades == {(each.block_hash, each.log_index) for each in true}
+    assert (slow.trades, slow.figures) == (prompt.trades, prompt.figures)
+    shown = {(each.block_hash, each.log_index) for each in feed._trades}
+    assert shown <= prompt.trades
+    assert len(shown) == len(true) or len(shown) <= 50
 
 
 def test_who_has_missed_too_much_is_closed() -> None:

@@ -11,8 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from openoutcry.adapters.postgres import token_reader
+from openoutcry.adapters.postgres import token_quick, token_reader
 from openoutcry.adapters.postgres.pool import Connection
+from openoutcry.adapters.postgres.token_quick import One
 from openoutcry.core.tokens.order import block_of
 from openoutcry.tokens import CountedTrade, Ranked
 
@@ -87,14 +88,24 @@ async def read_moment(connection: Connection) -> Moment:
 
 async def read_standing(connection: Connection, address: bytes, now: int) -> Standing | None:
     """Return a token, exact at `now` (µs), with its version; None where there is no such token."""
+    quick = await token_quick.read_one(connection, address, now)
+    if quick is not None:
+        return standing_of(quick)
     async with token_reader.picture(connection):
         ranked = await token_reader.read_token(connection, address, now)
         if ranked is None:
             return None
         version, last, head = await connection.fetchrow(_STANDING, ranked.token.id)
-    traded = None if last is None else block_of(last)
-    blocks = [number for number in (traded, head) if number is not None]
-    return Standing(ranked, version, max(blocks, default=None))
+    return standing_of(One(head, ranked, version, last))
+
+
+def standing_of(one: One) -> Standing | None:
+    """Return a token that was read, None where there was none."""
+    if one.ranked is None:
+        return None
+    traded = None if one.last_position is None else block_of(one.last_position)
+    blocks = [number for number in (traded, one.block) if number is not None]
+    return Standing(one.ranked, one.version, max(blocks, default=None))
 
 
 async def read_page(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from openoutcry.adapters.postgres import token_quick
 from openoutcry.adapters.postgres.pool import Connection
 from openoutcry.adapters.postgres.token_figures import COUNTS, COUNTS_BETWEEN
 from openoutcry.core.tokens.order import block_of, index_of, position
@@ -17,7 +18,6 @@ from openoutcry.tokens import (
     CountedTrade,
     Holder,
     Ranked,
-    Token,
     TokenTrade,
     TradeSide,
     Volumes,
@@ -39,9 +39,7 @@ WHERE {{of}}block_time > {{after}} AND block_time <= {{until}}
 
 # $2 to $4: what is to be added to the day's sums, $5 to $7 to the week's: after, until, sign.
 _TOKENS: Final = """
-SELECT t.id, t.address, t.launchpad, t.creator, t.name, t.symbol, t.decimals, t.target,
-    t.created_at, t.graduated_at, coalesce(f.supply, f.minted) AS supply,
-    coalesce(f.reserve, greatest(f.paid_in, 0)) AS reserve, f.price, f.holders, f.trades,
+SELECT {columns},
     f.volume_24h + $4::int * coalesce(({day}), 0) AS day,
     f.volume_7d + $7::int * coalesce(({week}), 0) AS week,
     f.volume_total AS total
@@ -49,6 +47,7 @@ FROM unnest($1::int[]) WITH ORDINALITY AS asked (id, at)
 JOIN tokens t USING (id) JOIN token_figures f ON f.token_id = t.id
 ORDER BY asked.at
 """.format(
+    columns=token_quick.COLUMNS,
     day=_SLIPPED.format(of="x.token_id = t.id AND ", after="$2", until="$3"),
     week=_SLIPPED.format(of="x.token_id = t.id AND ", after="$5", until="$6"),
 )
@@ -139,6 +138,9 @@ async def read_ids(connection: Connection, addresses: Sequence[bytes]) -> dict[b
 
 async def read_token(connection: Connection, address: bytes, now: int) -> Ranked | None:
     """Return a token and its volumes, exact at `now` (µs); None where there is no such token."""
+    quick = await token_quick.read_one(connection, address, now)
+    if quick is not None:
+        return quick.ranked
     async with picture(connection):
         ids = await read_ids(connection, [address])
         found = await _read(connection, list(ids.values()), now)
@@ -163,6 +165,9 @@ async def read_top(
     Exact to the trade; of equal ones that which was known first. Tokens without trades in the
     window are left out.
     """
+    quick = await token_quick.read_list(connection, window, now, limit)
+    if quick is not None:
+        return quick.ranked
     async with picture(connection):
         if window is Window.TOTAL:
             rows = await connection.fetch(_TOP_EVER, limit)
@@ -177,6 +182,9 @@ async def read_top(
 
 async def read_newest(connection: Connection, now: int, limit: int = 50) -> list[Ranked]:
     """Return the tokens that were made last, the newest first."""
+    quick = await token_quick.read_list(connection, None, now, limit)
+    if quick is not None:
+        return quick.ranked
     async with picture(connection):
         rows = await connection.fetch(_NEWEST, limit)
         return await _read(connection, [row[0] for row in rows], now)
@@ -244,29 +252,9 @@ async def _read(
     if not ids:
         return []
     slips = slips or await _slips(connection, now)
-    return [_ranked(row) for row in await connection.fetch(_TOKENS, ids, *_bounds(slips))]
-
-
-def _ranked(row: Any) -> Ranked:
-    price = row["price"]
-    token = Token(
-        id=row["id"],
-        address=row["address"],
-        launchpad=row["launchpad"],
-        creator=row["creator"],
-        name=row["name"],
-        symbol=row["symbol"],
-        decimals=row["decimals"],
-        target=int(row["target"]),
-        created_at=row["created_at"],
-        graduated_at=row["graduated_at"],
-        supply=int(row["supply"]),
-        reserve=int(row["reserve"]),
-        price=None if price is None else int(price),
-        holders=row["holders"],
-        trades=row["trades"],
-    )
-    return Ranked(token, Volumes(int(row["day"]), int(row["week"]), int(row["total"])))
+    return [
+        token_quick.ranked_of(row) for row in await connection.fetch(_TOKENS, ids, *_bounds(slips))
+    ]
 
 
 def _trade(token: bytes, row: Any) -> CountedTrade:

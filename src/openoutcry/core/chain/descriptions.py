@@ -44,6 +44,10 @@ _MAY: Final = {
     },
     "graduated": {"token"},
 }  # fmt: skip
+SUPPLY_CALL: Final = "totalSupply()"
+"""What every ERC-20 token has. Where a curve holds what it has not sold, another function is right."""
+
+_CALL: Final = re.compile(r"[A-Za-z_]\w{0,63}\(\)", re.ASCII)
 _TERM: Final = re.compile(r"\s*([+-]?)\s*(\w+)\s*")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -92,7 +96,8 @@ class Launchpad(Struct, frozen=True, kw_only=True):
     """A launchpad as it is followed.
 
     `lookups` are pools of which only the address is known: the rest is asked of the chain, and tells
-    ether by `weth`. `transfers` says whether holders are kept, from ERC-20 transfers.
+    ether by `weth`. `transfers` says whether holders are kept, from ERC-20 transfers. `supply_call` is
+    the view function of a token that tells what circulates.
     """
 
     name: str
@@ -103,6 +108,7 @@ class Launchpad(Struct, frozen=True, kw_only=True):
     weth: bytes = b""
     decimals: int = 18
     transfers: bool = True
+    supply_call: str = SUPPLY_CALL
 
 
 class _EventText(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -146,6 +152,7 @@ class _Text(Struct, frozen=True, forbid_unknown_fields=True):
     weth: str = ""
     decimals: _Decimals = 18
     transfers: bool = True
+    supply_call: str = SUPPLY_CALL
 
 
 def parse(text: str, where: str, addresses: tuple[str, ...] = ()) -> Launchpad:
@@ -184,6 +191,10 @@ def _launchpad(text: _Text, more: tuple[str, ...]) -> Launchpad:
         raise ConfigError(
             "weth: needed to tell which side of a pool is ether; or say eth and token"
         )
+    if not _CALL.fullmatch(text.supply_call):
+        raise ConfigError(
+            f"supply_call {text.supply_call!r}: a function without arguments, such as supply()"
+        )
     if "token" in emitters and not any(rule.tells == "created" for rule in rules):
         raise ConfigError("events of tokens are believed only of tokens that an event `created`")
     return Launchpad(
@@ -197,6 +208,7 @@ def _launchpad(text: _Text, more: tuple[str, ...]) -> Launchpad:
         weth=hexes.address(text.weth, "weth:") if text.weth else b"",
         decimals=text.decimals,
         transfers=text.transfers,
+        supply_call=text.supply_call,
     )
 
 

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
+
+_SECOND: Final = 1_000_000
+
+
+def second_of(now: int) -> int:
+    """Return the beginning of the second that `now` (µs) is in."""
+    return now - now % _SECOND
+
+
+def last_of(second: int) -> int:
+    """Return the last moment (µs) of a second.
+
+    Blocks are dated in whole seconds, so that what is exact then was so all through it. Windows that are
+    moved on while it lasts are not past it.
+    """
+    return second + _SECOND - 1
 
 
 class Slip(Struct, frozen=True):
