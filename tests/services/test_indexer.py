@@ -28,8 +28,10 @@ from openoutcry.sandbox.launchpad import Launchpad
 from openoutcry.sandbox.node import show
 from openoutcry.sandbox.token_market import TokenMarket
 from openoutcry.services import launchpads
-from openoutcry.services.indexer import Indexer, News, portions
+from openoutcry.services.indexer import Indexer, portions
+from openoutcry.services.indexer_news import News, Quiet
 from openoutcry.services.indexer_stats import figures
+from openoutcry.services.indexer_windows import move_windows
 from tokenkit import block, trade
 
 
@@ -88,7 +90,9 @@ class Bench:
                 poll_seconds=0.05,
             )
             running = asyncio.create_task(made.run(stop))
-            windows = asyncio.create_task(made.run_windows(stop))
+            windows = asyncio.create_task(
+                move_windows(self.dial, made.stats, news or Quiet(), stop)
+            )
             self.running.append(running)
             try:
                 yield made
