@@ -29,9 +29,8 @@ from openoutcry.sandbox.node import show
 from openoutcry.sandbox.token_market import TokenMarket
 from openoutcry.services import launchpads
 from openoutcry.services.indexer import Indexer, portions
-from openoutcry.services.indexer_news import News, Quiet
+from openoutcry.services.indexer_news import News
 from openoutcry.services.indexer_stats import figures
-from openoutcry.services.indexer_windows import move_windows
 from tokenkit import block, trade
 
 
@@ -90,9 +89,7 @@ class Bench:
                 poll_seconds=0.05,
             )
             running = asyncio.create_task(made.run(stop))
-            windows = asyncio.create_task(
-                move_windows(self.dial, made.stats, news or Quiet(), stop)
-            )
+            windows = asyncio.create_task(made.run_windows(stop))
             self.running.append(running)
             try:
                 yield made

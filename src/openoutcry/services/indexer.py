@@ -40,6 +40,7 @@ from openoutcry.errors import (
 from openoutcry.services.chain_source import ChainSource
 from openoutcry.services.indexer_news import News, Quiet, tell
 from openoutcry.services.indexer_stats import IndexerStats, Shown, Watch
+from openoutcry.services.indexer_windows import move_windows
 from openoutcry.tokens import Block
 
 log = structlog.get_logger(__name__)
@@ -137,6 +138,10 @@ class Indexer:
                 self._rest()
                 if connection is not None:
                     connection.terminate()
+
+    async def run_windows(self, stop: asyncio.Event) -> None:
+        """Move the windows on every second until `stop`, while it is the one at work."""
+        await move_windows(self._connect, self.stats, self._news, stop)
 
     async def _once(
         self, connection: asyncpg.Connection, stop: asyncio.Event, backoff: Backoff

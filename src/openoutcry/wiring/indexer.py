@@ -19,9 +19,7 @@ from openoutcry.core.chain.follow import Rules
 from openoutcry.errors import ConfigError
 from openoutcry.services import catch_up, launchpads
 from openoutcry.services.indexer import Indexer
-from openoutcry.services.indexer_news import Quiet
 from openoutcry.services.indexer_stats import figures
-from openoutcry.services.indexer_windows import move_windows
 from openoutcry.services.status import report
 from openoutcry.wiring.parts import engines_answer, open_valkey
 
@@ -49,15 +47,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             stack.push_async_callback(made.close)
             return made
 
-        connect = partial(
-            dial,
-            settings.database_url,
-            application_name="outcry indexer",
-            command_timeout=_COMMAND_SECONDS,
-        )
-        news = Quiet()
         indexer = Indexer(
-            connect,
+            partial(
+                dial,
+                settings.database_url,
+                application_name="outcry indexer",
+                command_timeout=_COMMAND_SECONDS,
+            ),
             nodes,
             pads,
             Rules(
@@ -65,7 +61,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 settings.chain_confirmations,
                 settings.chain_reorg_depth,
             ),
-            news=news,
             poll_seconds=settings.chain_poll_seconds,
         )
         sockets = [url for url in settings.chain_rpc_urls if is_socket(url)]
@@ -83,7 +78,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             running = tasks.create_task(indexer.run(stop))
             beside = [
                 tasks.create_task(stop.wait()),
-                tasks.create_task(move_windows(connect, indexer.stats, news, stop)),
+                tasks.create_task(indexer.run_windows(stop)),
                 tasks.create_task(heads.run(stop)),
                 tasks.create_task(catch_up.watch(lambda: indexer.progress, _teller(), stop)),
             ]
