@@ -28,7 +28,8 @@ from openoutcry.sandbox.launchpad import Launchpad
 from openoutcry.sandbox.node import show
 from openoutcry.sandbox.token_market import TokenMarket
 from openoutcry.services import launchpads
-from openoutcry.services.indexer import Indexer, News, portions
+from openoutcry.services.indexer import Indexer, portions
+from openoutcry.services.indexer_news import News
 from openoutcry.services.indexer_stats import figures
 from tokenkit import block, trade
 

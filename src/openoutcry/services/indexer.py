@@ -17,7 +17,6 @@ from typing import Final, Protocol
 import asyncpg
 import structlog
 from msgspec import structs
-from redis.exceptions import RedisError
 
 from openoutcry.adapters.chain.nodes import Identity
 from openoutcry.adapters.chain.pools import look_up
@@ -25,7 +24,6 @@ from openoutcry.adapters.chain.rpc import Caller
 from openoutcry.adapters.postgres import token_index, token_store
 from openoutcry.adapters.postgres.outages import OUTAGES
 from openoutcry.adapters.postgres.token_store import Stored
-from openoutcry.adapters.postgres.token_windows import expire
 from openoutcry.adapters.tasks import sleep
 from openoutcry.core.backoff import Backoff
 from openoutcry.core.chain.descriptions import Launchpad
@@ -40,15 +38,15 @@ from openoutcry.errors import (
     WrongChainError,
 )
 from openoutcry.services.chain_source import ChainSource
+from openoutcry.services.indexer_news import News, Quiet, tell
 from openoutcry.services.indexer_stats import IndexerStats, Shown, Watch
+from openoutcry.services.indexer_windows import move_windows
 from openoutcry.tokens import Block
 
 log = structlog.get_logger(__name__)
 
 MOST_EVENTS: Final = 5_000
 """Events that go into one transaction, unless a single block has more."""
-EXPIRE_SECONDS: Final = 1.0
-"""How often what has grown too old leaves the windows' stored sums."""
 
 _STANDBY_SECONDS: Final = 0.5
 _LONGEST_PAUSE: Final = 15.0
@@ -63,20 +61,6 @@ class ChainNodes(Shown, Caller, Protocol):
 
     async def identity(self) -> Identity:
         """Return which chain it is. Raises ChainError."""
-
-
-class News(Protocol):
-    """Tells everybody what was committed."""
-
-    async def tell(self, stored: Stored) -> None:
-        """Tell of a commit, at once: the indexer waits for it. RedisError and OSError are its own."""
-
-
-class Quiet:
-    """Tells nobody."""
-
-    async def tell(self, stored: Stored) -> None:
-        """Do nothing."""
 
 
 class Indexer:
@@ -147,12 +131,17 @@ class Indexer:
                 self.stats.interrupted += 1
                 delay = backoff.next()
                 self._reason = f"{type(error).__name__}: {error}"
-                log.warning("indexer interrupted", reason=self._reason, in_seconds=round(delay, 2))
+                say = log.error if isinstance(error, _GRAVE) else log.warning
+                say("indexer interrupted", reason=self._reason, again_in=round(delay, 2))
                 await sleep(delay, stop)
             finally:
                 self._rest()
                 if connection is not None:
                     connection.terminate()
+
+    async def run_windows(self, stop: asyncio.Event) -> None:
+        """Move the windows on every second until `stop`, while it is the one at work."""
+        await move_windows(self._connect, self.stats, self._news, stop)
 
     async def _once(
         self, connection: asyncpg.Connection, stop: asyncio.Event, backoff: Backoff
@@ -228,7 +217,7 @@ class Indexer:
             if stored is None:
                 return
             self.stats.add(blocks, stored, time.perf_counter() - began)
-            await self._tell(stored)
+            await tell(self._news, stored, self.stats)
             if stop.is_set():
                 return
 
@@ -241,7 +230,7 @@ class Indexer:
         left = await token_store.read_headers(connection, 1)
         self.stats.take_back(left, stored, time.perf_counter() - began)
         log.info("the chain has taken blocks back", blocks=len(hashes), back_to=step.to)
-        await self._tell(stored)
+        await tell(self._news, stored, self.stats)
 
     async def _commit(
         self, work: Callable[[], Awaitable[Stored]], stop: asyncio.Event
@@ -260,56 +249,11 @@ class Indexer:
                 return stored
         return None
 
-    async def _tell(self, stored: Stored) -> None:
-        try:
-            await self._news.tell(stored)
-        except (RedisError, OSError, OutcryError) as error:
-            self.stats.untold += 1
-            log.warning("news of tokens are not told", reason=f"{type(error).__name__}: {error}")
-
     def _rest(self) -> None:
         if self.source is not None:
             self.stats.refused += sum(self.source.refused.values())
         self.source = None
         self.stats.owned = False
-
-    # --- what leaves the windows ------------------------------------------------------------------
-
-    async def run_windows(self, stop: asyncio.Event) -> None:
-        """Move the windows on every second until `stop`, while it is the one that indexes."""
-        backoff = Backoff(first=0.5, most=_LONGEST_PAUSE)
-        connection: asyncpg.Connection | None = None
-        try:
-            while not stop.is_set():
-                delay = EXPIRE_SECONDS
-                try:
-                    if self.source is not None:
-                        if connection is None:
-                            connection = await self._connect()
-                            await token_index.limit_waits(connection)
-                        await self._expire(connection)
-                        backoff.reset()
-                except asyncpg.LockNotAvailableError:
-                    self.stats.waits += 1
-                except _PASSING as error:
-                    delay = backoff.next()
-                    log.warning(
-                        "the windows of tokens stand still",
-                        reason=f"{type(error).__name__}: {error}",
-                    )
-                    if connection is not None:
-                        connection.terminate()
-                    connection = None
-                await sleep(delay, stop)
-        finally:
-            if connection is not None:
-                connection.terminate()
-
-    async def _expire(self, connection: asyncpg.Connection) -> None:
-        gone = await expire(connection, time.time_ns() // 1000)
-        if gone:
-            self.stats.expired += len(gone)
-            await self._tell(Stored(None, tokens=gone))
 
 
 def portions(step: Apply, most: int = MOST_EVENTS) -> Iterator[list[Block]]:
