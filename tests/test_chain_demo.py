@@ -158,8 +158,8 @@ def test_one_command_shows_tokens(
             assert roles["indexer"]["counters"]["trades"] > 100
             assert roles["indexer"]["notes"] == {"node": f"ws://127.0.0.1:{chain}"}
             base = f"http://127.0.0.1:{api}"
-            if fetch(f"{base}/api/v1/config").get("tokens"):
-                check_example(base, environ)
+            assert fetch(f"{base}/api/v1/config")["tokens"] is True
+            check_example(base, environ)
             up.send_signal(signal.SIGTERM)
             rest_of_it = up.stdout.read() if up.stdout else ""
             assert up.wait(60) == 0, rest_of_it[-2000:]
