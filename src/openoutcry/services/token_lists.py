@@ -25,6 +25,7 @@ from openoutcry.venues.binance_server_data import Ready
 
 MOST: Final = 500
 FEW: Final = 50
+MOST_BODIES: Final = 16
 
 _SECOND: Final = 1_000_000
 _HOUR: Final = 3600 * _SECOND
@@ -51,6 +52,15 @@ class Kept(Struct):
     tokens: list[TokenItem] = field(default_factory=list)
     platform: Platform | None = None
     bodies: dict[int, Ready] = field(default_factory=dict)
+
+    def body(self, asked: int, make: Callable[[], bytes]) -> Ready:
+        """Return the answer to `asked`, made once; at most MOST_BODIES are kept, and then none."""
+        ready = self.bodies.get(asked)
+        if ready is None:
+            if len(self.bodies) >= MOST_BODIES:
+                self.bodies.clear()
+            ready = self.bodies[asked] = Ready(make())
+        return ready
 
 
 class TokenLists:

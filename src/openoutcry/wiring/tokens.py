@@ -16,6 +16,8 @@ from openoutcry.services.chain_door import CONFIRM_TIMEOUT
 from openoutcry.services.launchpads import load
 from openoutcry.services.token_desk import DeskOptions, TokenDesk
 
+_LARGEST_ANSWER = 8 << 20
+"""Bytes: a receipt with all that a block may log."""
 _READERS = 4
 """Connections for lists and single tokens: each takes a fraction of a millisecond."""
 
@@ -26,7 +28,7 @@ async def token_desk(
     """Return it; nothing is asked of anybody yet. Raises ConfigError for a wrong description."""
     launchpads = load(settings.launchpads)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    limits = RpcLimits(timeout=CONFIRM_TIMEOUT, retries=0)
+    limits = RpcLimits(timeout=CONFIRM_TIMEOUT, retries=0, answer_bytes=_LARGEST_ANSWER)
     callers = make_callers(session, settings.chain_rpc_urls, limits)
     for caller in callers:
         stack.push_async_callback(caller.close)

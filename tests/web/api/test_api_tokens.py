@@ -309,7 +309,9 @@ async def test_lists(market: Market, store: asyncpg.Pool) -> None:
     assert [each["symbol"] for each in listed["tokens"]] == ["ONE", "TWO"]
     assert (listed["window"], listed["block"]) == ("24h", await market.node.head())
     assert abs(listed["asOf"] - time.time() * 1000) < 60_000
-    assert len((await market.get("/api/tokens/top?window=7d&limit=1"))["tokens"]) == 1
+    for limit in range(1, 30):
+        path = f"/api/tokens/top?window=7d&limit={limit}"
+        assert len((await market.get(path))["tokens"]) == min(limit, 2)
     newest = await market.get("/api/tokens/top?window=new")
     assert [each["symbol"] for each in newest["tokens"]] == ["TWO", "ONE"]
     detail = await market.get(f"/api/tokens/{hexes.show(one)}")
@@ -548,6 +550,9 @@ async def test_the_caches_figures_are_for_admins(market: Market, store: asyncpg.
     found = (await market.api.get(stats, headers=admin)).json()["data"]
     assert (found["misses"], found["localHits"], found["entries"]) == (1, 3, 1)
     assert found["hitRate"] == 0.75
+    counters, gauges = market.desk.figures()
+    assert (counters["token_cache_local_hits"], counters["token_confirms_recorded"]) == (3, 1)
+    assert gauges["token_cache_entries"] == 1
     cleared = (await market.api.post(stats, headers=admin)).json()["data"]
     assert (cleared["entries"], cleared["cleared"]) == (1, 1)
     assert (await market.api.get(stats, headers=admin)).json()["data"]["entries"] == 0

@@ -79,7 +79,7 @@ _LARGEST: Final = """
     ORDER BY {column} DESC, token_id LIMIT $7
 ), others AS MATERIALIZED (
     SELECT token_id, {column} AS volume FROM token_figures
-    WHERE {column} >= (
+    WHERE (SELECT EXISTS (SELECT FROM {gone})) AND {column} >= (
         SELECT CASE WHEN {gone}_sign < 0 AND known = $7 THEN least ELSE 0 END
         FROM (SELECT count(*) AS known, min(volume) AS least FROM still) AS s, moment)
     ORDER BY {column} DESC, token_id LIMIT {most}

@@ -75,11 +75,11 @@ class SizeItem(Struct, frozen=True, rename="camel"):
 
 
 class HolderItem(Struct, frozen=True, rename="camel"):
-    """Who holds how much; `percent` is the share of the supply, null while there is none."""
+    """Who holds how much; `percent` is the share of the supply, 0 while there is none."""
 
     address: str
     balance: str
-    percent: float | None
+    percent: float
     first_bought_at: int | None
     last_active_at: int
 
@@ -141,7 +141,7 @@ def holder_item(holder: Holder, supply: int, decimals: int) -> HolderItem:
     return HolderItem(
         address=hexes.show(holder.address),
         balance=amounts.text(holder.balance, decimals),
-        percent=amounts.percent(holder.balance, supply, 4),
+        percent=amounts.percent(holder.balance, supply, 4) or 0.0,
         first_bought_at=_ms(holder.first_bought_at),
         last_active_at=holder.last_active_at // 1000,
     )

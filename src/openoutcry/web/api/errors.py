@@ -46,7 +46,8 @@ _PLAIN: Final = {
 }
 _UNAVAILABLE: Final = "The store cannot be reached just now; try again in a moment."
 _NO_NODE: Final = (
-    "The chain cannot be asked just now: no node of chain_rpc_urls answers; try again in a moment."
+    "The chain cannot be asked just now: no node of chain_rpc_urls answers, or no indexer has run yet;"
+    " try again in a moment."
 )
 _INTERNAL: Final = "Something went wrong on our side; it is logged. Try again later."
 

@@ -16,7 +16,6 @@ from openoutcry.core.tokens.shapes import hour_item, token_item
 from openoutcry.errors import BadRequestError
 from openoutcry.services.token_desk import Capital, TokenDesk
 from openoutcry.services.token_lists import Kept, Order
-from openoutcry.venues.binance_server_data import Ready
 from openoutcry.web.api.replies import CACHE_HEADERS, reply, reply_ready
 from openoutcry.web.api.token_asked import (
     LIVE,
@@ -72,9 +71,7 @@ def token_routes(desk: TokenDesk | None) -> list[HTTPRouteHandler]:
         lists = followed(desk).lists
         order, most = _order(window), parse_limit(limit, 50)
         kept = await lists.tokens(order, most)
-        ready = kept.bodies.get(most)
-        if ready is None:
-            ready = kept.bodies[most] = Ready(encoded(_list(order, kept, most)))
+        ready = kept.body(most, lambda: encoded(_list(order, kept, most)))
         return reply_ready(request, ready, cache_control=LIVE)
 
     @get(
@@ -102,9 +99,7 @@ def token_routes(desk: TokenDesk | None) -> list[HTTPRouteHandler]:
     )
     async def platform(request: Asked) -> Response[bytes]:
         kept = await followed(desk).lists.platform()
-        ready = kept.bodies.get(0)
-        if ready is None:
-            ready = kept.bodies[0] = Ready(encoded(_platform(kept)))
+        ready = kept.body(0, lambda: encoded(_platform(kept)))
         return reply_ready(request, ready, cache_control=LIVE)
 
     return [top, token, platform, *chart_routes(desk), *list_routes(desk)]
