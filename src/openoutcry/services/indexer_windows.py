@@ -41,7 +41,7 @@ async def move_windows(
     connection: asyncpg.Connection | None = None
     try:
         while not stop.is_set():
-            delay = EXPIRE_SECONDS
+            failed = False
             try:
                 if stats.owned:
                     if connection is None:
@@ -55,13 +55,15 @@ async def move_windows(
             except asyncpg.LockNotAvailableError:
                 stats.waits += 1
             except (*OUTAGES, OutcryError) as error:
-                delay = backoff.next()
+                failed = True
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("the windows of tokens stand still", reason=reason)
                 if connection is not None:
                     connection.terminate()
                 connection = None
-            await sleep(delay, stop)
+            # Right after a second begins: lists worked out in it then have little to take off.
+            due = EXPIRE_SECONDS - time.time() % EXPIRE_SECONDS
+            await sleep(backoff.next() if failed else due, stop)
     finally:
         if connection is not None:
             connection.terminate()
