@@ -12,6 +12,16 @@ OPS = Path(__file__).parent.parent / "ops"
 RULES = OPS / "prometheus" / "rules.yml"
 DASHBOARD = OPS / "grafana" / "openoutcry.json"
 
+INDEXER = {
+    "outcry_role_lag_blocks",
+    "outcry_role_node_silent_seconds",
+    "outcry_role_transfers_total",
+    "outcry_role_blocks_undone_total",
+    "outcry_role_logs_refused_total",
+    "outcry_role_node_failovers_total",
+}
+"""What is told by a role that runs only where a chain is followed (services/indexer_stats.py)."""
+
 # A recorded series is one of ours under another name: it has a colon.
 _METRIC = re.compile(r"(?<![\w:])outcry_\w+(?![\w:])")
 

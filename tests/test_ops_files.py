@@ -7,11 +7,15 @@ import shutil
 import subprocess
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from openoutcry.config import Settings
-from opskit import OPS, RULES, dashboard, expressions, named, panels
+from openoutcry.services.indexer_stats import IndexerStats, figures
+from openoutcry.tokens import Header
+from opskit import INDEXER, OPS, RULES, dashboard, expressions, named, panels
 
 
 def promtool(*arguments: str | Path) -> str:
@@ -81,6 +85,19 @@ def test_every_alert_says_what_is_wrong() -> None:
     assert f"for: {settings.alert_gap_minutes:g}m" in text
     assert f'lag_seconds{{role="indexer"}}) > {settings.alert_indexer_seconds:g}' in text
     assert f"statement_seconds:mean > {settings.alert_query_ms / 1000:g}" in text
+
+
+def test_what_the_indexer_tells() -> None:
+    """The metrics that are looked for where a chain is followed are those that its role tells."""
+    head = Header(9, bytes(32), bytes(32), 9)
+    watch: Any = SimpleNamespace(nodes=SimpleNamespace(failovers=0), seen=head, seen_at=0.0)
+    progress = SimpleNamespace(span=1, target=9, number=9, first=0)
+    source: Any = SimpleNamespace(refused={}, progress=progress)
+    counters, gauges, _ = figures(IndexerStats(last=head), watch, source)
+    told = {f"outcry_role_{name}_total" for name in counters}
+    told |= {f"outcry_role_{name}" for name in gauges}
+    assert told >= INDEXER
+    assert {"owned", "lag_seconds", "lag_blocks", "node_silent_seconds"} <= set(gauges), "alerts"
 
 
 def test_names_are_found() -> None:

@@ -15,23 +15,13 @@ from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from openoutcry.config import Settings
-from opskit import RULES, expressions, named
+from opskit import INDEXER, RULES, expressions, named
 from replicakit import Standby
 
 from .sandboxed import sandboxed
 from .system import ALL_ROLES, System, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-
-# Told by a role that runs only where a chain is followed (services/indexer_stats.py).
-INDEXER = {
-    "outcry_role_lag_blocks",
-    "outcry_role_node_silent_seconds",
-    "outcry_role_transfers_total",
-    "outcry_role_blocks_undone_total",
-    "outcry_role_logs_refused_total",
-    "outcry_role_node_failovers_total",
-}
 
 
 class Watched(System):

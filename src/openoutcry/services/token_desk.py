@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from openoutcry.adapters.chain.rpc import Caller
 from openoutcry.adapters.postgres import token_charts, token_moments, token_quick, token_reader
-from openoutcry.adapters.postgres.pool import Pool, connection
+from openoutcry.adapters.postgres.pool import Connection, Pool, Source, connection, run
 from openoutcry.adapters.postgres.token_moments import Largest, Standing
 from openoutcry.adapters.postgres.token_reader import HolderCursor, TradeCursor
 from openoutcry.adapters.valkey.token_cache import SharedEntries
@@ -40,6 +40,8 @@ from openoutcry.tokens import (
 T = TypeVar("T")
 
 _MINUTE: Final = 60_000_000
+_SETTLING: Final = 2 * _MINUTE
+"""What ends later than this before now changes with each block: only the primary is asked for it."""
 
 
 class DeskOptions(Struct, frozen=True, kw_only=True):
@@ -74,8 +76,9 @@ class TokenDesk:
     """What an API process knows of tokens. `run` is what has to go on beside it.
 
     Every method raises StoreUnavailableError, and NotFoundError for a token that there is not.
-    `reads` is a pool for what is asked most (`token_quick.GENERIC`), `pool` does without it.
-    `clock` returns µs since 1970.
+    `reads` is a pool for what is asked most (`token_quick.GENERIC`), `pool` does without it. What is
+    not of this moment, and what is expensive, is read by way of `history`. `clock` returns µs since
+    1970.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class TokenDesk:
         options: DeskOptions | None = None,
         *,
         reads: Pool | None = None,
+        history: Source | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         options = options or DeskOptions()
@@ -99,6 +103,7 @@ class TokenDesk:
         self.confirmer = Confirmer(pool, door, self.news, options.confirmations, clock)
         self._pool = pool
         self._reads = reads or pool
+        self._history = history or pool
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish what confirmations bring, and keep the cache small, until `stop`."""
@@ -168,16 +173,18 @@ class TokenDesk:
         now = self.clock()
         minute = now - now % _MINUTE
 
-        async def read() -> bytes:
+        async def ask(lent: Connection) -> Distribution:
             since = minute - LENGTHS[window]
-            async with connection(self._pool) as lent, token_reader.picture(lent):
-                found = Distribution(
+            async with token_reader.picture(lent):
+                return Distribution(
                     await token_charts.read_token_hours(
                         lent, address, since - since % HOUR, now + HOUR
                     ),
                     await token_charts.read_sizes(lent, address, since),
                 )
-            return msgspec.json.encode(found)
+
+        async def read() -> bytes:
+            return msgspec.json.encode(await run(self._history, ask))
 
         version = f"{standing.version} {minute}"
         return await self._cached(address, f"sizes {window}", version, read, Distribution)
@@ -188,13 +195,16 @@ class TokenDesk:
         """Return a page of who holds a token, the largest first, and what the largest have together."""
         standing = await self.token(address)
 
-        async def read() -> bytes:
-            async with connection(self._pool) as lent:
-                found = await token_moments.read_largest(lent, standing.ranked.token.id)
-            return msgspec.json.encode(found)
+        async def ask(lent: Connection) -> Largest:
+            return await token_moments.read_largest(lent, standing.ranked.token.id)
 
-        async with connection(self._pool) as lent:
-            rows = await token_reader.read_holders(lent, address, limit, after)
+        async def read() -> bytes:
+            return msgspec.json.encode(await run(self._history, ask))
+
+        async def page(lent: Connection) -> list[Holder]:
+            return await token_reader.read_holders(lent, address, limit, after)
+
+        rows = await run(self._history if after else self._pool, page)
         largest = await self._cached(address, "largest", standing.version, read, Largest)
         return standing, rows, largest
 
@@ -202,23 +212,32 @@ class TokenDesk:
         self, address: bytes, limit: int, before: TradeCursor | None
     ) -> tuple[Standing, list[CountedTrade]]:
         """Return a page of a token's trades, the newest first."""
-        async with connection(self._pool) as lent, token_reader.picture(lent):
-            standing = await token_moments.read_standing(lent, address, self.clock())
-            if standing is None:
-                raise unknown_token(address)
-            return standing, await token_reader.read_trades(lent, address, limit, before)
+
+        async def page(lent: Connection) -> tuple[Standing, list[CountedTrade]]:
+            async with token_reader.picture(lent):
+                standing = await token_moments.read_standing(lent, address, self.clock())
+                if standing is None:
+                    raise unknown_token(address)
+                return standing, await token_reader.read_trades(lent, address, limit, before)
+
+        return await run(self._history if before else self._pool, page)
 
     async def candles(
         self, address: bytes, interval: Interval, start: int, end: int, limit: int
     ) -> tuple[Standing, list[TokenCandle]]:
         """Return a token's first `limit` candles that start in start..end (µs, both inclusive)."""
-        async with connection(self._pool) as lent, token_reader.picture(lent):
-            standing = await token_moments.read_standing(lent, address, self.clock())
-            if standing is None:
-                raise unknown_token(address)
-            return standing, await token_charts.read_candles(
-                lent, address, interval, start, end, limit=limit
-            )
+
+        async def page(lent: Connection) -> tuple[Standing, list[TokenCandle]]:
+            async with token_reader.picture(lent):
+                standing = await token_moments.read_standing(lent, address, self.clock())
+                if standing is None:
+                    raise unknown_token(address)
+                return standing, await token_charts.read_candles(
+                    lent, address, interval, start, end, limit=limit
+                )
+
+        past = interval.next(interval.floor(end)) < self.clock() - _SETTLING
+        return await run(self._history if past else self._pool, page)
 
     async def _cached(
         self, address: bytes, kind: str, version: str, read: Callable[[], Any], type_: type[T]

@@ -65,19 +65,19 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 version=__version__,
                 prices=prices,
                 budget=budget,
-                tokens=await _tokens(stack, settings, pool, valkey),
+                tokens=await _tokens(stack, settings, pool, valkey, reads),
                 reads=reads,
                 alerts=alerts,
             )
 
 
 async def _tokens(
-    stack: AsyncExitStack, settings: Settings, pool: Pool, valkey: Redis
+    stack: AsyncExitStack, settings: Settings, pool: Pool, valkey: Redis, reads: RoutedReads
 ) -> TokenDesk | None:
     """Return what is known of tokens, None where no chain is followed."""
     if not settings.chain_rpc_urls:
         return None
-    return await token_desk(stack, settings, pool, valkey)
+    return await token_desk(stack, settings, pool, valkey, reads)
 
 
 async def _replica(stack: AsyncExitStack, settings: Settings) -> Replica | None:

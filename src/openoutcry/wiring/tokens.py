@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from openoutcry.adapters.chain.nodes import make_callers
 from openoutcry.adapters.chain.rpc import RpcLimits
-from openoutcry.adapters.postgres.pool import Pool, open_pool
+from openoutcry.adapters.postgres.pool import Pool, Source, open_pool
 from openoutcry.adapters.postgres.token_quick import GENERIC
 from openoutcry.config import Settings
 from openoutcry.services.chain_door import CONFIRM_TIMEOUT
@@ -23,9 +23,12 @@ _READERS = 4
 
 
 async def token_desk(
-    stack: AsyncExitStack, settings: Settings, pool: Pool, valkey: Redis
+    stack: AsyncExitStack, settings: Settings, pool: Pool, valkey: Redis, history: Source
 ) -> TokenDesk:
-    """Return it; nothing is asked of anybody yet. Raises ConfigError for a wrong description."""
+    """Return it; nothing is asked of anybody yet. The past is read by way of `history`.
+
+    Raises ConfigError for a wrong description.
+    """
     launchpads = load(settings.launchpads)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     limits = RpcLimits(timeout=CONFIRM_TIMEOUT, retries=0, answer_bytes=_LARGEST_ANSWER)
@@ -45,4 +48,4 @@ async def token_desk(
         cache_bytes=settings.token_cache_mb << 20,
         confirmations=settings.chain_confirmations,
     )
-    return TokenDesk(pool, valkey, callers, launchpads, options, reads=reads)
+    return TokenDesk(pool, valkey, callers, launchpads, options, reads=reads, history=history)

@@ -143,6 +143,29 @@ async def test_a_dead_replica(pair: Pair, primary: Pool, reads: RoutedReads) -> 
     assert await primary.fetchval("SELECT NOT pg_is_in_recovery()")
 
 
+async def test_a_busy_replica_is_not_lost(pair: Pair, primary: Pool) -> None:
+    """Who finds no connection free is answered by the primary; the replica is asked again at once."""
+    replica = await Replica.open(pair.standby.url, pair.database_url, most_lag=LAG, size=1)
+    await looked(replica, ok=True)
+    reads = RoutedReads(primary, replica)
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def long(connection: Connection) -> bool:
+        begun.set()
+        await over.wait()
+        return await where(connection)
+
+    reading = asyncio.create_task(reads.run(long))
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    assert not await asyncio.wait_for(reads.run(where), PATIENCE)
+    assert (reads.failed, replica.status().ok) == (1, True)
+    over.set()
+    assert await asyncio.wait_for(reading, PATIENCE)
+    await looked(replica, ok=True)
+    assert await reads.run(where)
+    await replica.close()
+
+
 async def test_a_question_that_the_replica_ends(primary: Pool, reads: RoutedReads) -> None:
     """A read that stands in the way of the log is ended by the replica, and asked of the primary."""
     begun = asyncio.Event()

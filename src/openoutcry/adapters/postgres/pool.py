@@ -101,6 +101,14 @@ class Reads(ABC):
 Source: TypeAlias = Pool | Reads
 
 
+async def run(source: Source, read: Callable[[Connection], Awaitable[T]]) -> T:
+    """Return what `read` returns with a connection of `source`. Raises StoreUnavailableError."""
+    if isinstance(source, Reads):
+        return await source.run(read)
+    async with connection(source) as lent:
+        return await read(lent)
+
+
 async def fetch(source: Source, sql: str, *args: Any) -> list[asyncpg.Record]:
     """Return all rows of a query. Raises StoreUnavailableError."""
 
@@ -108,10 +116,7 @@ async def fetch(source: Source, sql: str, *args: Any) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record] = await lent.fetch(sql, *args)
         return rows
 
-    if isinstance(source, Reads):
-        return await source.run(read)
-    async with connection(source) as lent:
-        return await read(lent)
+    return await run(source, read)
 
 
 async def fetch_value(pool: Pool, sql: str, *args: Any) -> Any:

@@ -80,9 +80,11 @@ class RoutedReads(Reads):
                         self.by_replica += 1
                         return found
                 self.behind += 1
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 self.failed += 1
-                replica.lost()
+                # One that is slow, or has no connection free, is not lost: whoever watches it will say.
+                if not isinstance(error.__cause__, TimeoutError):
+                    replica.lost()
             except asyncpg.TransactionRollbackError:
                 # It ends a question that stands in the way of what it has to replay.
                 self.failed += 1
