@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openoutcry.core import alerts as core
@@ -101,6 +101,9 @@ def test_who_was_not_told_need_not_hear_the_end() -> None:
     assert [each.state for each in after.values()] == ["resolved"]
 
 
+@example(
+    [(1, True, True, ""), (10, True, True, "ok"), (10, False, True, "lost"), (1, True, True, "")]
+)
 @given(
     st.lists(
         st.tuples(

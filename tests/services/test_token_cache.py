@@ -11,9 +11,16 @@ from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from openoutcry.adapters.valkey.token_cache import Entry, SharedEntries
 from openoutcry.core.keys import token_cache_key
+from openoutcry.services import token_cache
 from openoutcry.services.token_cache import TokenCache
 
 TOKEN = "0x" + "ab" * 20
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for Valkey however busy the machine is."""
+    monkeypatch.setattr(token_cache, "_PATIENCE", 30.0)
 
 
 class Maker:

@@ -142,8 +142,12 @@ def due(alert: Alert, now: int, repeat: float) -> Event | None:
 
 
 def trying(alert: Alert) -> Alert:
-    """Return the alert from the moment on at which somebody may hear of it."""
-    return structs.replace(alert, tried=True)
+    """Return the alert from the moment on at which somebody may hear of it.
+
+    Who may hear that it is over has to be told again should it come back.
+    """
+    told = None if alert.ended is not None else alert.told
+    return structs.replace(alert, tried=True, told=told)
 
 
 def heard(alert: Alert, event: Event, now: int) -> Alert | None:

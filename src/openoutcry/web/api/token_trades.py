@@ -113,7 +113,7 @@ def token_trade_routes(
         summary="The token cache's figures",
         description="What this process keeps of tokens, and where it found what was asked. For admins.",
         tags=["operations"],
-        responses={200: ResponseSpec(TokenCacheBody, generate_examples=False)},
+        responses=responses(TokenCacheBody, token=False),
     )
     async def stats(admin: AsUser) -> Response[bytes]:  # noqa: ARG001 - protects the route
         return _answer(_stats(followed(desk), cache_bytes, ttl))
@@ -127,7 +127,7 @@ def token_trade_routes(
             " it is right until then. Answers with the figures before, and how many entries are gone."
         ),
         tags=["operations"],
-        responses={200: ResponseSpec(TokenCacheBody, generate_examples=False)},
+        responses=responses(TokenCacheBody, token=False),
     )
     async def clear(admin: AsUser) -> Response[bytes]:  # noqa: ARG001 - protects the route
         asked = followed(desk)
