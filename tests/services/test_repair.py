@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -276,6 +277,19 @@ async def test_silence_after_a_reconnect_is_explained_by_the_venues_newest_trade
         await until(whole)
         await venue.recorded()
     await tape.assert_holds(db, trades)
+
+
+async def test_the_newest_trade_is_asked_for_once_it_can_be_published(
+    venue: Exchange, db: asyncpg.Connection
+) -> None:
+    """Right after a reconnect the venue's answer may lag behind: it would prove too much."""
+    now = time.time_ns() // 1000
+    await deaf(venue, db, 5)
+    await tape.put(venue.valkey, tape.heard(1, now, now + 1_000, -1))
+    await venue.recorded()
+    assert await make(venue).once(db) == 0
+    assert venue.rest.asked == []
+    assert await db.fetchval("SELECT hole_since IS NOT NULL FROM watermarks")
 
 
 async def test_a_hole_stays_while_the_venue_is_away(

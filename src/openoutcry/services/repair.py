@@ -16,6 +16,7 @@ from openoutcry.adapters.postgres.open_gaps import Hole, OpenGap, holes, open_ga
 from openoutcry.adapters.valkey.trade_stream import add_frame
 from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.core.frames import Frame
+from openoutcry.core.intervals import SECOND
 from openoutcry.errors import (
     ProtocolError,
     RateLimitedError,
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 1.0
+_PUBLISHED_SECONDS: Final = 2.0
 _AGAIN_SECONDS: Final = 5.0
 _TROUBLE_SECONDS: Final = 3.0
 
@@ -100,8 +102,13 @@ class Repair:
         return self.stats.fetched - before
 
     async def _check_head(self, hole: Hole) -> None:
-        """Ask for the newest id: it shows whether anything happened while the feed was deaf."""
+        """Ask for the newest id: it shows whether anything happened while the feed was deaf.
+
+        Not at once: what happened just before the feed could hear again may not be published yet.
+        """
         instrument = hole.instrument
+        if time.time_ns() // 1000 - hole.since < _PUBLISHED_SECONDS * SECOND:
+            return
         if time.monotonic() - self._heads.get(instrument.id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
             return
         self._heads[instrument.id] = time.monotonic()
