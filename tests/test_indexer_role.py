@@ -19,7 +19,7 @@ from openoutcry.errors import ConfigError
 from openoutcry.model import RoleStatus
 from openoutcry.sandbox.anvil import Anvil
 from openoutcry.sandbox.launchpad import Launchpad
-from openoutcry.sandbox.node import show
+from openoutcry.sandbox.node import Node, show
 from openoutcry.sandbox.token_market import TokenMarket
 from openoutcry.wiring.roles import run_role
 
@@ -37,10 +37,11 @@ async def running(settings: Settings) -> AsyncIterator[asyncio.Event]:
         await end(role)
 
 
-async def reported(valkey: Redis, block: int) -> RoleStatus:
-    """Return what the role reports once it stands at a block."""
+async def reported(valkey: Redis, node: Node) -> RoleStatus:
+    """Return what the role reports once it stands where the chain does, which may still go on."""
     async with asyncio.timeout(30):
         while True:
+            block = await node.head()
             for status in await read_statuses(valkey):
                 if status.gauges.get("block") == block and status.gauges["lag_blocks"] == 0:
                     return status
@@ -59,11 +60,11 @@ async def test_it_reports_and_is_woken(
         launchpads=[f"outcry@{show(launchpad.address)}"],
     )
     async with running(settings):
-        await reported(valkey, await launchpad.node.head())
+        await reported(valkey, launchpad.node)
         market = TokenMarket(launchpad, seed=1, tokens=2, traders=6)
         await market.open()
         await market.play(10)
-        status = await reported(valkey, await launchpad.node.head())
+        status = await reported(valkey, launchpad.node)
         assert (status.role, status.gauges["owned"]) == ("indexer", 1)
         assert status.notes == {"node": anvil.ws_url}
         assert status.counters["trades"] > 3
@@ -85,7 +86,7 @@ async def test_a_node_that_hangs_does_not_keep_it(
     )
     async with running(settings) as stop:
         head = await launchpad.node.head()
-        await reported(valkey, head)
+        await reported(valkey, launchpad.node)
         anvil.freeze()
         await asyncio.sleep(0.5)
         began = time.monotonic()

@@ -435,6 +435,50 @@ async def test_a_node_that_dies_and_comes_back_is_followed_on(
     assert subscription.heads > 0
 
 
+class Tardy:
+    """A node that tells of a head a moment before it answers with it."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self.before: Header | None = None
+
+    async def head(self) -> Header:
+        before, self.before = self.before, None
+        return before or await self._nodes.head()
+
+    async def ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        return await self._nodes.ask(calls)
+
+
+async def test_news_that_come_before_the_block_are_not_lost(
+    anvil: Anvil, chain: Chain, session: aiohttp.ClientSession
+) -> None:
+    """Whoever is woken and finds nothing looks again at once, not at the next poll."""
+    market = await Market.open(chain, tokens=1)
+    tardy, fold, stop = Tardy(Nodes(make_callers(session, [anvil.url]))), Fold(), asyncio.Event()
+    source = ChainSource(tardy, market.decoder, Rules(), poll_seconds=3600)
+
+    async def follow() -> None:
+        async for step in source.steps(stop):
+            fold.take(step)
+
+    async def reached(number: int) -> None:
+        async with asyncio.timeout(30):
+            while not fold.blocks or fold.blocks[-1].header.number < number:
+                await asyncio.sleep(0.01)
+
+    running = asyncio.create_task(follow())
+    tardy_head = await tardy.head()
+    await reached(tardy_head.number)
+    await asyncio.sleep(0.2)  # it has found nothing more, and waits
+    tardy.before = tardy_head
+    await chain.mine()
+    source.wake()
+    await reached(tardy_head.number + 1)
+    stop.set()
+    await tasks.end(running)
+
+
 async def test_a_head_that_is_told_wakes_it_up(
     anvil: Anvil, chain: Chain, session: aiohttp.ClientSession
 ) -> None:

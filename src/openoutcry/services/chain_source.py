@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 MOST_ADDRESSES: Final = 500
 """Addresses in one question. A single block's logs are asked for without any when there are more."""
 
+_SOON_SECONDS: Final = 0.25
 _LINKED: Final = Span(50, 50)
 _PLANS: Final = 20
 
@@ -92,6 +93,7 @@ class ChainSource:
         """
         backoff = Backoff(first=0.25, most=15.0)
         while not stop.is_set():
+            woken = self._news.is_set()
             self._news.clear()
             try:
                 step = await self.next()
@@ -110,7 +112,9 @@ class ChainSource:
             if step is not None:
                 yield step
             else:
-                await self._idle(stop)
+                # Nodes tell of a head a moment before they answer with it.
+                soon = min(_SOON_SECONDS, self._poll_seconds)
+                await self._idle(stop, soon if woken else self._poll_seconds)
 
     async def next(self) -> Step | None:
         """Return the next step, None if there is none until the head changes. Raises ChainError."""
@@ -282,12 +286,10 @@ class ChainSource:
                 )  # fmt: skip
         return [Block(one, tuple(decoded.events.get(one.hash, ()))) for one in headers]
 
-    async def _idle(self, stop: asyncio.Event) -> None:
-        """Sleep until there is news of the head, at most until the next poll."""
+    async def _idle(self, stop: asyncio.Event, seconds: float) -> None:
+        """Sleep until there is news of the head, at most so long."""
         ends = [asyncio.create_task(one.wait()) for one in (self._news, stop)]
         try:
-            await asyncio.wait(
-                ends, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await tasks.end(*ends)
