@@ -13,7 +13,7 @@ from openoutcry.adapters.postgres import token_quick
 from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.postgres.token_store import apply
 from openoutcry.adapters.postgres.token_windows import expire
-from openoutcry.tokens import DAY, LENGTHS, Window
+from openoutcry.tokens import DAY, LENGTHS, Volumes, Window
 from tokenkit import START, address, block, trade
 
 SECOND = 1_000_000
@@ -111,5 +111,5 @@ async def test_an_amount_has_the_magnitude_of_its_digits(db: asyncpg.Connection)
     assert [row[0] for row in told] == [10, 11, 19, 21, 21, 22, 29, 31, 181, 182, 781, 789]
 
 
-def _volume(volumes: token_quick.Volumes, window: Window) -> int:
+def _volume(volumes: Volumes, window: Window) -> int:
     return volumes.day if window is Window.DAY else volumes.week
