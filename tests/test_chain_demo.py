@@ -109,7 +109,7 @@ def check_example(base: str, environ: dict[str, str]) -> None:
     """Check what the example of the README prints: price and confirmation of a trade."""
     said = subprocess.run(
         ["sh", str(EXAMPLE)],
-        env=environ | {"OUTCRY_API": base}, capture_output=True, text=True, check=False,
+        env=environ | {"API": base}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     price, confirmed = (json.loads(line)["data"] for line in said.stdout.splitlines())
