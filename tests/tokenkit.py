@@ -131,8 +131,9 @@ async def published(
     figures["hours"] = await token_charts.read_hours(db, 0, end)
     figures["known"] = sorted(await token_reader.read_ids(db, tokens))
     for window in Window:
-        ranked = await token_reader.read_top(db, window, now)
-        figures[f"top {window}"] = [_without_id(each) for each in ranked]
+        for most in (50, 1, 2):
+            ranked = await token_reader.read_top(db, window, now, most)
+            figures[f"top {most} {window}"] = [_without_id(each) for each in ranked]
     for token in tokens:
         name = token.hex()
         one = await token_reader.read_token(db, token, now)
@@ -169,7 +170,9 @@ def expected(
     figures["known"] = there
     for window, of in {Window.DAY: "day", Window.WEEK: "week", Window.TOTAL: "total"}.items():
         order = [(-getattr(row.volumes, of), known[row.token.address], row) for row in rows]
-        figures[f"top {window}"] = [row for volume, _, row in sorted(order, key=_rank) if volume]
+        ranked = [row for volume, _, row in sorted(order, key=_rank) if volume]
+        for most in (50, 1, 2):
+            figures[f"top {most} {window}"] = ranked[:most]
     for token in tokens:
         name = token.hex()
         figures[f"{name} token"] = next((row for row in rows if row.token.address == token), None)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from openoutcry.adapters.postgres import reads as routing
 from openoutcry.adapters.postgres.pool import Pool, open_pool
 from openoutcry.adapters.postgres.reads import RoutedReads
 from openoutcry.adapters.postgres.replica import Replica
@@ -48,8 +49,11 @@ async def primary(pair: Pair) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def reads(pair: Pair, primary: Pool) -> AsyncIterator[RoutedReads]:
-    """Reads that go to the standby, watched."""
+async def reads(
+    pair: Pair, primary: Pool, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RoutedReads]:
+    """Reads that go to the standby, watched, and wait for it as long as it takes on a busy machine."""
+    monkeypatch.setattr(routing, "PAUSES", (0.01,) * 1000)
     replica = await Replica.open(pair.standby.url, pair.database_url, most_lag=5)
     stop = asyncio.Event()
     watching = asyncio.create_task(replica.watch(stop))

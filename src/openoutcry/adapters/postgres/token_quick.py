@@ -35,33 +35,25 @@ moment AS MATERIALIZED (
     FROM chain_head h, token_windows d, token_windows w WHERE d.name = '24h' AND w.name = '7d'
 )"""
 
-
 _BOUNDS: Final = {"day": ("$1", "$2", "$3"), "week": ("$4", "$5", "$6")}
+_STORED: Final = {"day": "24h", "week": "7d"}
 
 
-def _between(window: str, of: str = "") -> str:
-    """Return the trades by which a window's stored sum is off; `of` narrows them."""
+def _between(window: str) -> str:
+    """Return the trades by which a window's stored sums are off."""
     earliest, end, latest = _BOUNDS[window]
     return f"""
     FROM token_trades x
-    WHERE {of}x.block_time > {earliest} AND x.block_time <= {latest}
+    WHERE x.block_time > {earliest} AND x.block_time <= {latest}
       AND x.block_time > (SELECT least({window}, {end}) FROM moment)
       AND x.block_time <= (SELECT greatest({window}, {end}) FROM moment)
       AND {COUNTS_BETWEEN.format("x", earliest, latest)}"""
 
 
-def _slipped(window: str) -> str:
-    """Return by how much a window's sums are off: of all tokens, as any may be among the largest."""
-    return f""", {window} AS MATERIALIZED (
-    SELECT x.token_id, (SELECT {window}_sign FROM moment) * sum(x.eth) AS eth
-    {_between(window)} GROUP BY x.token_id
-)"""
-
-
-def _slipped_of(window: str) -> str:
-    """Return by how much it is off for the token `t`."""
-    between = _between(window, "x.token_id = t.id AND ")
-    return f"m.{window}_sign * coalesce((SELECT sum(x.eth) {between}), 0)"
+def _exact(window: str) -> str:
+    """Return a window's volume of the token of row `f`: its stored sum, and by how much that is off."""
+    return f"""f.volume_{_STORED[window]} + (SELECT {window}_sign FROM moment)
+        * coalesce((SELECT sum(x.eth) {_between(window)} AND x.token_id = f.token_id), 0)"""
 
 
 COLUMNS: Final = """
@@ -69,34 +61,38 @@ t.id, t.address, t.launchpad, t.creator, t.name, t.symbol, t.decimals, t.target,
     t.created_at, t.graduated_at, coalesce(f.supply, f.minted) AS supply,
     coalesce(f.reserve, greatest(f.paid_in, 0)) AS reserve, f.price, f.holders, f.trades"""
 
-# The largest by an index of those whose sums are right, and of the others those that had at least as
-# much before something left them. Where sums are to grow instead, all of the others. The limits of the
-# latter say nothing new: they are there so that an index is used, whatever its rows are estimated at.
+# `least`: the magnitude of the least volume that the first by magnitude have now. Another token is among
+# the largest only if its sum has at least that magnitude, or grows: sums do where the asker's clock is
+# behind. The limit of `others` limits nothing: with one, the index is used, whatever is estimated.
 _LARGEST: Final = """
-, still AS MATERIALIZED (
-    SELECT token_id, {column} AS volume FROM token_figures
-    WHERE token_id NOT IN (SELECT token_id FROM {gone})
-    ORDER BY {column} DESC, token_id LIMIT $7
+, least AS MATERIALIZED (
+    SELECT CASE WHEN count(*) < $7 THEN 11 ELSE outcry_magnitude(greatest(min(volume), 1)) END
+        AS magnitude
+    FROM (
+        SELECT {exact} AS volume FROM (
+            SELECT * FROM token_figures WHERE magnitude_{stored} > 10
+            ORDER BY magnitude_{stored} DESC LIMIT $7
+        ) AS f
+    ) AS first
 ), others AS MATERIALIZED (
-    SELECT token_id, {column} AS volume FROM token_figures
-    WHERE (SELECT EXISTS (SELECT FROM {gone})) AND {column} >= (
-        SELECT CASE WHEN {gone}_sign < 0 AND known = $7 THEN least ELSE 0 END
-        FROM (SELECT count(*) AS known, min(volume) AS least FROM still) AS s, moment)
-    ORDER BY {column} DESC, token_id LIMIT {most}
+    SELECT token_id, volume_{stored} FROM token_figures
+    WHERE magnitude_{stored} >= (SELECT magnitude FROM least)
+    ORDER BY magnitude_{stored} DESC LIMIT (SELECT 9223372036854775807)
+), growing AS MATERIALIZED (
+    SELECT token_id, volume_{stored} FROM token_figures
+    WHERE magnitude_{stored} < (SELECT magnitude FROM least)
+      AND token_id IN (SELECT x.token_id {between} AND (SELECT {window}_sign FROM moment) > 0)
+), exact AS MATERIALIZED (
+    SELECT f.token_id, {exact} AS volume
+    FROM (SELECT * FROM others UNION ALL SELECT * FROM growing) AS f
 ), top AS MATERIALIZED (
-    SELECT token_id, volume FROM (
-        SELECT token_id, volume FROM still
-        UNION ALL
-        SELECT token_id, others.volume + gone.eth
-        FROM others JOIN {gone} AS gone USING (token_id)
-    ) AS exact
-    WHERE volume > 0 ORDER BY volume DESC, token_id LIMIT $7
+    SELECT * FROM exact WHERE volume > 0 ORDER BY volume DESC, token_id LIMIT $7
 )"""
 
 _LARGEST_EVER: Final = """
 , top AS MATERIALIZED (
-    SELECT token_id, volume_total AS volume FROM token_figures WHERE volume_total > 0
-    ORDER BY volume_total DESC, token_id LIMIT $7
+    SELECT token_id, volume_total AS volume FROM token_figures WHERE magnitude_total > 10
+    ORDER BY magnitude_total DESC, volume_total DESC, token_id LIMIT $7
 )"""
 
 _NEWEST: Final = """
@@ -106,38 +102,30 @@ _NEWEST: Final = """
 )"""
 
 
-def _most(window: str) -> str:
-    """Return how many there are above the smallest of the list, at most, unless sums are to grow."""
-    return (
-        f"CASE WHEN (SELECT {window}_sign FROM moment) < 0"
-        f" THEN $7 + (SELECT count(*) FROM {window}) END"
-    )
+def _largest(window: str) -> str:
+    stored, between = _STORED[window], _between(window)
+    return _LARGEST.format(window=window, stored=stored, exact=_exact(window), between=between)
 
 
 def _list(top: str, ranked_by: str = "", order: str = "") -> str:
     """Return the statement of a list that is ranked by a window, or by nothing that anything leaves."""
-    off = {
-        window: f"coalesce({window}.eth, 0)" if window == ranked_by else _slipped_of(window)
-        for window in _BOUNDS
+    volumes = {
+        window: "top.volume" if window == ranked_by else _exact(window) for window in _BOUNDS
     }
-    joined = f"LEFT JOIN {ranked_by} ON {ranked_by}.token_id = t.id" if ranked_by else ""
     return f"""
-WITH {_MOMENT}{_slipped(ranked_by) if ranked_by else ""}{top}
+WITH {_MOMENT}{top}
 SELECT m.version, m.block, m.day AS day_through, m.week AS week_through, {COLUMNS},
-    f.volume_24h + {off["day"]} AS day, f.volume_7d + {off["week"]} AS week,
-    f.volume_total AS total
+    {volumes["day"]} AS day, {volumes["week"]} AS week, f.volume_total AS total
 FROM moment m LEFT JOIN (
-    top JOIN tokens t ON t.id = top.token_id JOIN token_figures f ON f.token_id = t.id {joined}
+    top JOIN tokens t ON t.id = top.token_id JOIN token_figures f ON f.token_id = t.id
 ) ON true
 ORDER BY top.volume DESC, top.token_id{order}
 """
 
 
 _SQL: Final = {
-    Window.DAY: _list(_LARGEST.format(column="volume_24h", gone="day", most=_most("day")), "day"),
-    Window.WEEK: _list(
-        _LARGEST.format(column="volume_7d", gone="week", most=_most("week")), "week"
-    ),
+    Window.DAY: _list(_largest("day"), "day"),
+    Window.WEEK: _list(_largest("week"), "week"),
     Window.TOTAL: _list(_LARGEST_EVER),
     None: _list(_NEWEST, order=" DESC"),
 }
@@ -145,8 +133,8 @@ _SQL: Final = {
 _ONE: Final = f"""
 WITH {_MOMENT}
 SELECT m.version, m.block, m.day AS day_through, m.week AS week_through, {COLUMNS},
-    f.volume_24h + {_slipped_of("day")} AS day, f.volume_7d + {_slipped_of("week")} AS week,
-    f.volume_total AS total, f.xmin::text AS own_version, f.last_position
+    {_exact("day")} AS day, {_exact("week")} AS week, f.volume_total AS total,
+    f.xmin::text AS own_version, f.last_position
 FROM moment m LEFT JOIN (tokens t JOIN token_figures f ON f.token_id = t.id)
     ON t.address = $7 AND (t.created_at IS NOT NULL OR f.trades > 0)
 """

@@ -52,31 +52,23 @@ ORDER BY asked.at
     week=_SLIPPED.format(of="x.token_id = t.id AND ", after="$5", until="$6"),
 )
 
-# The largest by an index of those that nothing has left, and of the others those that had at least as
-# much before something left them. Where sums are to grow instead, all of the others.
+# The long way, over all tokens: the windows stand far off, so much may have left any of them.
 _TOP: Final = f"""
 WITH slipped AS MATERIALIZED (
     SELECT token_id, sum(eth) AS eth FROM token_trades x
     WHERE block_time > $2 AND block_time <= $3 AND {COUNTS_BETWEEN.format("x", "$2", "$3")}
     GROUP BY token_id
-), still AS MATERIALIZED (
-    SELECT token_id, volume_{{window}} AS volume FROM token_figures
-    WHERE token_id NOT IN (SELECT token_id FROM slipped)
-    ORDER BY volume_{{window}} DESC, token_id LIMIT $1
 )
 SELECT token_id, volume FROM (
-    SELECT token_id, volume FROM still
-    UNION ALL
-    SELECT token_id, f.volume_{{window}} + $4::int * slipped.eth
-    FROM token_figures f JOIN slipped USING (token_id)
-    WHERE f.volume_{{window}} >= (
-        SELECT CASE WHEN $4::int < 0 AND count(*) = $1 THEN min(volume) ELSE 0 END FROM still)
+    SELECT token_id, f.volume_{{window}} + $4::int * coalesce(slipped.eth, 0) AS volume
+    FROM token_figures f LEFT JOIN slipped USING (token_id)
 ) AS exact
 WHERE volume > 0 ORDER BY volume DESC, token_id LIMIT $1
 """
 
 _TOP_EVER: Final = """
-SELECT token_id FROM token_figures WHERE volume_total > 0 ORDER BY volume_total DESC, token_id LIMIT $1
+SELECT token_id FROM token_figures WHERE magnitude_total > 10
+ORDER BY magnitude_total DESC, volume_total DESC, token_id LIMIT $1
 """
 
 _NEWEST: Final = """

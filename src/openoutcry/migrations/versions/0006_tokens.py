@@ -12,6 +12,7 @@ Choices that are not obvious:
 - What moves with each trade is one narrow row in `token_figures` (price, supply, holders, volumes),
   apart from `tokens`, which hardly ever changes. Its volumes are indexed for the lists of the largest:
   without, sorting ten thousand of them took 3 ms of each answer's 5, and more the more tokens there are.
+  (0007 indexes their magnitudes instead.)
 - There is no table of orphans beside `applied`: the index `chain_blocks_orphans` is that table.
 - Balances may be below zero where the log does not begin with the token (a pool's token, or a part of
   a block that came before the block before it): such rows are kept, or sums would go wrong, and are
