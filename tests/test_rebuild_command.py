@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from conftest import run
+from conftest import execute, run
 from openoutcry.adapters.postgres import token_index
 from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.postgres.token_store import LOCK, apply, bind_chain, read_head
@@ -121,3 +121,12 @@ def test_from_the_chain_all_over_again(
         return (*found, held)
 
     assert run(left()) == (None, None, True)
+
+
+def test_a_schema_of_before_is_named(database_url: str, outcry: Run) -> None:
+    """With what brings it up to date; nothing of PostgreSQL's own words."""
+    run(execute(database_url, "UPDATE alembic_version SET version_num = '0005'"))
+    for options in ([], ["--check"], ["--from-chain", "--yes"]):
+        told = outcry(*options)
+        assert told.exit_code != 0
+        assert "run `outcry db upgrade`" in told.output + str(told.exception)

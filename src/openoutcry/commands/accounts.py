@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from openoutcry import config, logs
-from openoutcry.adapters.postgres import api_keys, readiness, users
+from openoutcry.adapters.postgres import api_keys, users
 from openoutcry.adapters.postgres.pool import Pool, open_pool
 from openoutcry.adapters.postgres.times import from_us
-from openoutcry.commands.context import finish, reached
+from openoutcry.commands.context import check_schema, finish, reached
 from openoutcry.config import Settings
 from openoutcry.core.account_rules import check_name, check_password
-from openoutcry.errors import ConfigError, NotFoundError, StoreUnavailableError
+from openoutcry.errors import ConfigError, NotFoundError
 from openoutcry.model import Role, User
 from openoutcry.services.key_maker import make_key
 from openoutcry.services.passwords import Passwords
@@ -137,7 +137,7 @@ def do(overrides: Overrides, work: Callable[[Pool], Awaitable[T]]) -> T:
 
     async def with_pool() -> T:
         async with _database(settings) as url:
-            await _check_schema(url)
+            await check_schema(url)
             pool = await open_pool(url, application_name="outcry accounts", max_size=1)
             try:
                 return await work(pool)
@@ -154,16 +154,6 @@ async def _database(settings: Settings) -> AsyncIterator[str]:
         return
     async with reached(settings) as found:
         yield found.database_url
-
-
-async def _check_schema(url: str) -> None:
-    found, newest = await readiness.revision(url), readiness.newest_revision()
-    if found is None and not await readiness.answers(url):
-        raise StoreUnavailableError("PostgreSQL does not answer.")
-    if found != newest:
-        raise StoreUnavailableError(
-            f"The schema is at {found or 'none'}, not {newest}; run `outcry db upgrade`."
-        )
 
 
 async def user_of(pool: Pool, name: str) -> User:

@@ -48,6 +48,19 @@ async def reached(settings: Settings, *, launch: bool = False) -> AsyncIterator[
         )
 
 
+async def check_schema(url: str) -> None:
+    """Raise StoreUnavailableError, which says what to do, unless the schema is the newest."""
+    from openoutcry.adapters.postgres import readiness
+
+    found, newest = await readiness.revision(url), readiness.newest_revision()
+    if found is None and not await readiness.answers(url):
+        raise StoreUnavailableError("PostgreSQL does not answer.")
+    if found != newest:
+        raise StoreUnavailableError(
+            f"The schema is at {found or 'none'}, not {newest}; run `outcry db upgrade`."
+        )
+
+
 def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end; a store that cannot be reached is StoreUnavailableError."""
     with told():

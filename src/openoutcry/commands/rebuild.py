@@ -14,7 +14,7 @@ from openoutcry.adapters.postgres import token_index
 from openoutcry.adapters.postgres.pool import dial
 from openoutcry.adapters.postgres.token_compare import Compared, rebuild_and_compare
 from openoutcry.adapters.postgres.token_compare import forget as forget_chain
-from openoutcry.commands.context import finish, reached
+from openoutcry.commands.context import check_schema, finish, reached
 from openoutcry.errors import ConfigError
 
 _COLUMNS: Final = (
@@ -54,6 +54,7 @@ def tokens(overrides: Overrides, *, check: bool) -> None:
 
 async def _rebuild(settings: config.Settings, *, check: bool) -> list[Compared]:
     async with reached(settings, launch=True) as found:
+        await check_schema(found.database_url)
         connection = await dial(
             found.database_url,
             application_name="outcry rebuild",
@@ -84,6 +85,7 @@ def forget(overrides: Overrides, *, yes: bool) -> None:
 
 async def _forget(settings: config.Settings) -> None:
     async with reached(settings, launch=True) as found:
+        await check_schema(found.database_url)
         connection = await dial(
             found.database_url,
             application_name="outcry rebuild",
