@@ -28,11 +28,10 @@ import psutil
 from msgspec import Struct
 
 from openoutcry import engines
-from openoutcry.adapters.postgres import token_reader, token_rows, token_store
+from openoutcry.adapters.postgres import token_reader, token_store
 from openoutcry.adapters.postgres.migrate import upgrade
 from openoutcry.adapters.postgres.pool import dial, open_pool
 from openoutcry.adapters.postgres.token_quick import GENERIC
-from openoutcry.adapters.postgres.token_rebuild import rebuild
 from openoutcry.adapters.postgres.token_windows import expire
 from openoutcry.services.token_lists import TokenLists
 from openoutcry.tokens import (
@@ -50,46 +49,14 @@ from openoutcry.tokens import (
     Window,
 )
 from scratch import scratch_engines
+from token_history import END, HOUR, History, add_up, address, fill, popular, settle
 
 SECOND = 1_000_000
-HOUR = 3600.0
-DAYS = 8
-BLOCKS = DAYS * 86_400
-END = 1_780_000_000_000_000 // DAY * DAY
-"""When the history ends and the live trades begin, µs."""
-START = END - DAYS * DAY
 BLOCKS_A_SECOND = 4
+"""That come in; in the history there is one."""
 EXPIRE_SECONDS = 0.25
 WARM_UP = 4.0
 """Seconds until answers count: the writer has read what it touches then."""
-
-AT_ONCE = 7_200
-"""Blocks that are filled in one statement."""
-
-FILL_BLOCKS = """
-INSERT INTO chain_blocks (number, hash, parent, time, applied, whole, filled)
-SELECT n, sha256(n::text::bytea), sha256((n - 1)::text::bytea),
-    $1::timestamptz + n * interval '1 second', true, true, true
-FROM generate_series($2::int, $3::int) AS n ORDER BY n
-"""
-
-# Popularity is skewed: one token of a hundred has a fifth of the trades. The last $6 blocks before each
-# of the times in $5 hold as many trades a second as are going to come in.
-FILL_TRADES = """
-INSERT INTO token_trades
-SELECT b.time, (b.number << 20) | g, b.id, 1 + floor($4 * power(random(), 3))::int,
-    CASE WHEN random() < 0.55 THEN 1 ELSE -1 END,
-    substring(sha256(floor(random() * 50000)::text::bytea) FOR 20),
-    floor(random() * 1e18)::numeric, floor(random() * 1e24)::numeric,
-    floor(1e28 * (1 + random()))::numeric, NULL, NULL,
-    b.hash
-FROM (
-    SELECT *, CASE WHEN time > $5::timestamptz AND time <= $5::timestamptz + interval '2 minutes'
-          OR time > $6::timestamptz AND time <= $6::timestamptz + interval '2 minutes'
-        THEN $7::int ELSE floor($3::float8 + random())::int END AS trades
-    FROM chain_blocks WHERE number BETWEEN $1::int AND $2::int
-) AS b CROSS JOIN LATERAL generate_series(1, b.trades) AS g
-"""
 
 # What has left a window since then comes back into its sum.
 TURN_BACK = """
@@ -132,38 +99,22 @@ def arguments() -> argparse.Namespace:
     return asked
 
 
-def token_address(number: int) -> bytes:
-    """Return the address of token 1, 2, 3…."""
-    return number.to_bytes(20, "big")
-
-
-async def fill(url: str, trades: int, tokens: int, rate: int) -> None:
-    """Fill an empty store set-based, and make what is derived of it."""
+async def make_history(url: str, asked: argparse.Namespace) -> None:
+    """Fill an empty store; at the windows' edges as many trades a second as are going to come in."""
     connection = await dial(url, application_name="bench")
-    addresses = [token_address(number) for number in range(1, tokens + 1)]
-    await token_rows.number_tokens(connection, addresses)
-    await token_rows.make_room(connection, range(START, END + DAY, DAY))
-    share = max(0.0, (trades - 240 * rate) / BLOCKS)
-    for first in range(1, BLOCKS + 1, AT_ONCE):
-        last = min(first + AT_ONCE - 1, BLOCKS)
-        await connection.execute(FILL_BLOCKS, START, first, last, timeout=HOUR)
-        edges = (END - DAY, END - 7 * DAY)
-        await connection.execute(
-            FILL_TRADES, first, last, share, float(tokens), *edges, rate, timeout=HOUR
-        )
-        print(f"\rfilled {100 * last // BLOCKS} %", end="\n"[last < BLOCKS :], flush=True)
-    await connection.execute(
-        "UPDATE chain_head SET (number, hash) = (SELECT number, hash FROM chain_blocks"
-        " ORDER BY number DESC LIMIT 1)"
+    history = History(
+        trades=asked.trades, tokens=asked.tokens, block_seconds=1, at_edges=asked.rate
     )
-    await connection.execute("VACUUM ANALYZE", timeout=HOUR)
+    await fill(connection, history, _filled)
     began = time.monotonic()
-    await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
-    await rebuild(connection, lambda done, of: print(f"\rrebuilt {done} of {of} tokens", end=""))
+    await add_up(connection, lambda done, of: print(f"\rrebuilt {done} of {of} tokens", end=""))
     print(f" in {time.monotonic() - began:.0f} s")
-    await connection.execute("VACUUM ANALYZE", timeout=HOUR)
-    await connection.execute("CHECKPOINT", timeout=HOUR)
+    await settle(connection)
     await connection.close()
+
+
+def _filled(done: int, of: int) -> None:
+    print(f"\rfilled {100 * done // of} %", end="\n"[done < of :], flush=True)
 
 
 def write(
@@ -204,7 +155,7 @@ def _events(rng: random.Random, tokens: int, count: int) -> tuple[TokenEvent, ..
     """Return trades, each with the minting or burning that goes with it."""
     made: list[TokenEvent] = []
     for at in range(count):
-        token = token_address(1 + int(tokens * rng.random() ** 3))
+        token = address(popular(rng, tokens))
         trader = rng.randrange(1, 50_000).to_bytes(20, "little")
         side = TradeSide.BUY if rng.random() < 0.55 else TradeSide.SELL
         amount, eth = rng.randrange(10**24), rng.randrange(10**18)
@@ -337,7 +288,7 @@ async def prepare(running: engines.Engines, asked: argparse.Namespace) -> str:
         new = running.database_url.replace("/openoutcry?", f"/{unfinished}?", 1)
         await upgrade(new)
         began = time.monotonic()
-        await fill(new, asked.trades, asked.tokens, asked.rate)
+        await make_history(new, asked)
         await server.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
         size = await server.fetchval("SELECT pg_size_pretty(pg_database_size($1))", name)
         print(f"{size} in {time.monotonic() - began:.0f} s")

@@ -22,43 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from openoutcry.adapters.postgres import token_rows
 from openoutcry.adapters.postgres.migrate import upgrade
 from openoutcry.adapters.postgres.pool import dial
-from openoutcry.adapters.postgres.token_rebuild import rebuild
-from openoutcry.tokens import DAY
 from scratch import scratch_engines
-from volume_questions import Asker, address
+from token_history import END, START, History, add_up, fill, popular, settle
+from volume_questions import Asker
 
-HOURS = 3600.0
-DAYS = 8
-END = 1_780_000_000_000_000 // DAY * DAY
-START = END - DAYS * DAY
-BLOCKS = DAYS * 43_200
-"""A block every two seconds."""
-AT_ONCE = 3_600
 NAIVE_ROUNDS = 5
-
-FILL_BLOCKS = """
-INSERT INTO chain_blocks (number, hash, parent, time, applied, whole, filled)
-SELECT n, sha256(n::text::bytea), sha256((n - 1)::text::bytea),
-    $1::timestamptz + n * interval '2 seconds', true, true, true
-FROM generate_series($2::int, $3::int) AS n ORDER BY n
-"""
-
-# Popularity is skewed: one token of a hundred has a fifth of the trades.
-FILL_TRADES = """
-INSERT INTO token_trades
-SELECT b.time, (b.number << 20) | g, b.id, 1 + floor($4 * power(random(), 3))::int,
-    CASE WHEN random() < 0.55 THEN 1 ELSE -1 END,
-    substring(sha256(floor(random() * 50000)::text::bytea) FOR 20),
-    floor(random() * 1e18)::numeric, floor(random() * 1e24)::numeric,
-    floor(1e28 * (1 + random()))::numeric, NULL, NULL, b.hash
-FROM (
-    SELECT *, floor($3::float8 + random())::int AS trades FROM chain_blocks
-    WHERE number BETWEEN $1::int AND $2::int
-) AS b CROSS JOIN LATERAL generate_series(1, b.trades) AS g
-"""
 
 
 class Measured(Struct):
@@ -78,31 +48,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def fill(url: str, asked: argparse.Namespace, progress: Progress) -> None:
-    """Fill an empty store set-based, and make what is derived of it."""
+async def make_history(url: str, asked: argparse.Namespace, progress: Progress) -> None:
+    """Fill an empty store; the same seed makes the same history."""
     connection = await dial(url, application_name="bench")
-    await token_rows.number_tokens(connection, [address(n) for n in range(1, asked.tokens + 1)])
-    await token_rows.make_room(connection, range(START, END + DAY, DAY))
     await connection.execute("SELECT setseed($1)", (asked.seed % 1000) / 1000)
-    task = progress.add_task("filling", total=BLOCKS)
-    for first in range(1, BLOCKS + 1, AT_ONCE):
-        last = min(first + AT_ONCE - 1, BLOCKS)
-        await connection.execute(FILL_BLOCKS, START, first, last, timeout=HOURS)
-        share = asked.trades / BLOCKS
-        await connection.execute(
-            *(FILL_TRADES, first, last, share, float(asked.tokens)), timeout=HOURS
-        )
-        progress.update(task, completed=last)
-    await connection.execute(
-        "UPDATE chain_head SET (number, hash) = (SELECT number, hash FROM chain_blocks"
-        " ORDER BY number DESC LIMIT 1)"
-    )
-    await connection.execute("VACUUM ANALYZE", timeout=HOURS)
-    await connection.execute("UPDATE token_windows SET through = $1::timestamptz - length", END)
-    task = progress.add_task("adding up", total=asked.tokens)
-    await rebuild(connection, lambda done, _: progress.update(task, completed=done))
-    await connection.execute("VACUUM ANALYZE", timeout=HOURS)
-    await connection.execute("CHECKPOINT", timeout=HOURS)
+    history = History(trades=asked.trades, tokens=asked.tokens, block_seconds=2)
+    filling = progress.add_task("filling", total=history.blocks)
+    await fill(connection, history, lambda done, _: progress.update(filling, completed=done))
+    adding = progress.add_task("adding up", total=asked.tokens)
+    await add_up(connection, lambda done, _: progress.update(adding, completed=done))
+    await settle(connection)
     await connection.close()
 
 
@@ -116,14 +71,14 @@ async def measure(url: str, asked: argparse.Namespace, progress: Progress) -> li
     for question in listed:
         measured = Measured(question.name, [], [])
         for _ in range(asked.rounds):
-            token = _popular(rng, asked.tokens)
+            token = popular(rng, asked.tokens)
             began = time.perf_counter()
             await question.ours(connection, token)
             measured.ours.append(time.perf_counter() - began)
             progress.advance(task)
         if question.naive:
             for _ in range(NAIVE_ROUNDS):
-                token = _popular(rng, asked.tokens)
+                token = popular(rng, asked.tokens)
                 began = time.perf_counter()
                 plain = await question.naive(connection, token)
                 measured.naive.append(time.perf_counter() - began)
@@ -158,10 +113,6 @@ def percentile(seconds: list[float], share: int) -> float:
     return 1000 * ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
 
 
-def _popular(rng: random.Random, tokens: int) -> int:
-    return 1 + int(tokens * rng.random() ** 3)
-
-
 async def main() -> None:
     asked = arguments()
     console = Console(highlight=False, soft_wrap=True)
@@ -174,7 +125,7 @@ async def main() -> None:
             await server.close()
             url = running.database_url.replace("/openoutcry?", "/volume?", 1)
             await upgrade(url)
-            await fill(url, asked, progress)
+            await make_history(url, asked, progress)
             found = await measure(url, asked, progress)
         connection = await asyncpg.connect(url)
         counted = await connection.fetchval("SELECT count(*) FROM token_trades")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from openoutcry.adapters.postgres import token_charts, token_reader
 from openoutcry.core.intervals import INTERVALS
 from openoutcry.tokens import DAY, WEEK, Window
+from token_history import address
 
 MINUTE = 60_000_000
 PATIENCE = 3600.0
@@ -53,11 +54,6 @@ class Question(Struct):
     name: str
     ours: Asked
     naive: Asked | None = None
-
-
-def address(number: int) -> bytes:
-    """Return the address of token 1, 2, 3…."""
-    return number.to_bytes(20, "big")
 
 
 class Asker:

@@ -1,28 +1,20 @@
-"""A chain on localhost with the sample launchpad and a lively market: what `make demo-tokens` shows.
-
-By itself: `python -m openoutcry.sandbox.token_demo --rate 5`.
-"""
+"""A chain on localhost with the sample launchpad and a lively market: what `make demo-tokens` shows."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
-from openoutcry.errors import OutcryError
 from openoutcry.sandbox.anvil import Anvil, Options, find_anvil
 from openoutcry.sandbox.contracts import compile_contracts
 from openoutcry.sandbox.launchpad import accounts, deploy
-from openoutcry.sandbox.node import connect, show
+from openoutcry.sandbox.node import connect
 from openoutcry.sandbox.token_market import TokenMarket
 
 LAUNCHPAD: Final = bytes.fromhex("634059f130ce7f161050cede46268a3ab93850de")
@@ -30,13 +22,16 @@ LAUNCHPAD: Final = bytes.fromhex("634059f130ce7f161050cede46268a3ab93850de")
 
 _MINUTE: Final = 60
 _BLOCK_MINUTES: Final = 5
+"""Between blocks of the past."""
+_BLOCK_SECONDS: Final = 1
+"""Between blocks from then on."""
 
 
 class DemoOptions(Struct, frozen=True, kw_only=True):
     """What the chain is like. `anvil` is the program or a folder of Node packages to look in.
 
     `hours` of trading lie in the past already, `rate` is moves a second from now on. The same `seed`
-    makes the same past. `fee_bps` (1/10000) goes to the launchpad's owner.
+    makes the same past.
     """
 
     anvil: str = "tests/chain/node_modules"
@@ -46,15 +41,12 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     traders: int = 60
     rate: float = 4.0
     hours: int = 24
-    block_seconds: int = 1
-    fee_bps: int = 0
 
 
 class Demo(Struct, frozen=True):
     """Where the chain is, and the launchpad on it."""
 
     url: str
-    ws_url: str
     launchpad: bytes
 
 
@@ -74,46 +66,15 @@ async def serve(options: DemoOptions, stop: asyncio.Event, ready: Callable[[Demo
             await anvil.start()
             async with connect(anvil.url) as node:
                 [owner] = accounts(1, seed=0)
-                launchpad = await deploy(node, contracts, owner, options.fee_bps, owner)
+                launchpad = await deploy(node, contracts, owner)
                 market = TokenMarket(
                     launchpad, seed=options.seed, tokens=options.tokens, traders=options.traders
                 )
                 await market.open()
                 await market.history(start, now, blocks=blocks, moves_each=options.tokens)
                 await node.set_clock(int(time.time()))
-                await node.mine_every(options.block_seconds)
-                ready(Demo(anvil.url, anvil.ws_url, launchpad.address))
+                await node.mine_every(_BLOCK_SECONDS)
+                ready(Demo(anvil.url, launchpad.address))
                 await market.run(options.rate, stop)
         finally:
             await anvil.stop()
-
-
-def main() -> None:
-    """Read the command line and serve until Ctrl-C."""
-    parser = argparse.ArgumentParser(
-        prog="python -m openoutcry.sandbox.token_demo", description=__doc__
-    )
-    for name in DemoOptions.__struct_fields__:
-        text = f"default: {getattr(DemoOptions(), name)}"
-        parser.add_argument(f"--{name.replace('_', '-')}", help=text)
-    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
-    try:
-        asyncio.run(_serve(msgspec.convert(given, DemoOptions, strict=False)))
-    except (OutcryError, msgspec.ValidationError, OSError) as error:
-        sys.exit(f"{parser.prog}: {error}")
-
-
-async def _serve(options: DemoOptions) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(options, stop, _ready)
-
-
-def _ready(demo: Demo) -> None:
-    sys.stdout.write(f"Chain: {demo.url}, {demo.ws_url}; launchpad: {show(demo.launchpad)}\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -22,7 +22,6 @@ from litestar import Request
 from litestar.config.app import AppConfig
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
 
 from openoutcry.core import credentials
@@ -32,7 +31,8 @@ from openoutcry.model import Role, Scope, User
 from openoutcry.services.identity import Identities, Identity
 from openoutcry.services.wrong_keys import WrongKeys
 from openoutcry.web.api.client import address_of
-from openoutcry.web.api.errors import ErrorBody, is_binance
+from openoutcry.web.api.described import refusal
+from openoutcry.web.api.errors import is_binance
 
 KEY_HEADER: Final = "X-API-Key"
 BINANCE_KEY_HEADER: Final = "X-MBX-APIKEY"
@@ -120,10 +120,7 @@ def say_who_may(config: AppConfig) -> AppConfig:
             429: "Too many wrong API keys; Retry-After says when",
         }
         handler.responses = {
-            **{
-                status: ResponseSpec(ErrorBody, description=text, generate_examples=False)
-                for status, text in refusals.items()
-            },
+            **{status: refusal(text) for status, text in refusals.items()},
             **(handler.responses or {}),
         }
     return config

@@ -19,6 +19,7 @@ from openoutcry.services.trading_desk import TradingDesk, now_us
 from openoutcry.trading import LogEntry, LogLevel
 from openoutcry.web.api.access import AsUser
 from openoutcry.web.api.bodies import body_of, takes
+from openoutcry.web.api.described import NO_STORE, answers
 from openoutcry.web.api.pages import (
     BEFORE,
     FROM,
@@ -29,7 +30,7 @@ from openoutcry.web.api.pages import (
     limit_of,
     time_of,
 )
-from openoutcry.web.api.trading import NO_STORE, NONE, TAGS, answers, bot_filter
+from openoutcry.web.api.trading import NONE, TAGS, bot_filter
 
 
 class NewLogBody(Struct, frozen=True, forbid_unknown_fields=True):

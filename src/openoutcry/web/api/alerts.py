@@ -13,7 +13,7 @@ from msgspec import Struct
 from openoutcry.adapters.valkey.alert_board import AlertBoard
 from openoutcry.core.alerts import Alert, Severity
 from openoutcry.web.api.access import AsUser
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 
 ALERTS: Final = "/api/admin/alerts"
 
@@ -62,7 +62,7 @@ def alert_routes(board: AlertBoard) -> list[HTTPRouteHandler]:
         tags=["operations"],
         responses={
             200: ResponseSpec(AlertsBody, generate_examples=False),
-            503: ResponseSpec(ErrorBody, description="Valkey is out", generate_examples=False),
+            503: refusal("Valkey is out"),
         },
     )
     async def alerts(

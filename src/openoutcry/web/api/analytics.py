@@ -23,8 +23,9 @@ from openoutcry.errors import BadRequestError
 from openoutcry.services.trading_desk import TradingDesk, no_such_bot, now_us
 from openoutcry.trading import ZERO, Account, Bot, Position
 from openoutcry.web.api.access import AsUser
+from openoutcry.web.api.described import NO_STORE, answers
 from openoutcry.web.api.pages import FROM, TO, limit_of, time_of
-from openoutcry.web.api.trading import NO_STORE, NONE, TAGS, answers, bot_filter
+from openoutcry.web.api.trading import NONE, TAGS, bot_filter
 
 POINTS: Final = 500
 """Points of a curve at most, unless asked for fewer."""

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from litestar import Request, delete, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
@@ -23,21 +21,16 @@ from openoutcry.web.api.access import FOR_ALL, AsUser, SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
 from openoutcry.web.api.client import address_of
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import NO_STORE, answers, refusal
 from openoutcry.web.api.own_password import EndedBody, own_password_route
 
 _TAGS: Final = ["accounts"]
-_NO_STORE: Final = [ResponseHeader(name="Cache-Control", value="no-store")]
-_BAD: Final = ResponseSpec(ErrorBody, description="The body is not right", generate_examples=False)
-_WRONG: Final = ResponseSpec(
-    ErrorBody, description="Wrong name, password or token", generate_examples=False
-)
-_OFTEN: Final = ResponseSpec(
-    ErrorBody, description="Too many tries; Retry-After says when", generate_examples=False
-)
-_OFF: Final = ResponseSpec(ErrorBody, description="Sign-up is off here", generate_examples=False)
-_TAKEN: Final = ResponseSpec(ErrorBody, description="The name is taken", generate_examples=False)
-_NONE: Final = ResponseSpec(ErrorBody, description="You have no such", generate_examples=False)
+_BAD: Final = refusal("The body is not right")
+_WRONG: Final = refusal("Wrong name, password or token")
+_OFTEN: Final = refusal("Too many tries; Retry-After says when")
+_OFF: Final = refusal("Sign-up is off here")
+_TAKEN: Final = refusal("The name is taken")
+_NONE: Final = refusal("You have no such")
 
 # So long that every real one fits, so short that a huge one is refused before any work.
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -149,7 +142,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
             " as it may be wrong about passwords."
         ),
         tags=_TAGS,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={400: _BAD, 401: _WRONG, 403: _OFF, 409: _TAKEN, 429: _OFTEN},
         operation_class=takes(SignUpBody),
     )
@@ -169,7 +162,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
         ),
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={400: _BAD, 401: _WRONG, 429: _OFTEN},
         operation_class=takes(SignInBody),
     )
@@ -189,7 +182,7 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
         ),
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={400: _BAD, 401: _WRONG},
         operation_class=takes(RefreshBody),
     )
@@ -202,8 +195,8 @@ def _signing_in(accounts: Accounts, trusted: Sequence[Network]) -> list[HTTPRout
         summary="Who am I?",
         description="The user whose access token or API key was shown.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
-        responses={200: ResponseSpec(User, generate_examples=False)},
+        response_headers=NO_STORE,
+        responses=answers(User),
     )
     async def me(user: AsUser) -> User:
         return user
@@ -218,7 +211,7 @@ def _sessions(accounts: Accounts) -> list[HTTPRouteHandler]:
         description="Its access token stops working within five seconds, its refresh token at once.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
     )
     async def sign_out(signed_in: SignedIn) -> EndedBody:
         return EndedBody(int(await accounts.end_session(signed_in.user, signed_in.session)))
@@ -229,7 +222,7 @@ def _sessions(accounts: Accounts) -> list[HTTPRouteHandler]:
         description="This one too. API keys stay.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
     )
     async def sign_out_everywhere(signed_in: SignedIn) -> EndedBody:
         return EndedBody(await accounts.sign_out_everywhere(signed_in.user))
@@ -239,8 +232,8 @@ def _sessions(accounts: Accounts) -> list[HTTPRouteHandler]:
         summary="Where one is signed in",
         description="Sessions that have not ended, the one used last first.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
-        responses={200: ResponseSpec(SessionsBody, generate_examples=False)},
+        response_headers=NO_STORE,
+        responses=answers(SessionsBody),
     )
     async def sessions(signed_in: SignedIn) -> SessionsBody:
         found = await accounts.sessions(signed_in.user)
@@ -252,7 +245,7 @@ def _sessions(accounts: Accounts) -> list[HTTPRouteHandler]:
         description="By its id in the list.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE},
     )
     async def end_session(signed_in: SignedIn, session: FromPath[str]) -> EndedBody:
@@ -269,8 +262,8 @@ def _keys(accounts: Accounts) -> list[HTTPRouteHandler]:
         summary="One's API keys",
         description="Without their secrets, newest first, revoked ones among them.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
-        responses={200: ResponseSpec(KeysBody, generate_examples=False)},
+        response_headers=NO_STORE,
+        responses=answers(KeysBody),
     )
     async def keys(signed_in: SignedIn) -> KeysBody:
         return KeysBody([_key(each) for each in await accounts.keys(signed_in.user)])
@@ -280,7 +273,7 @@ def _keys(accounts: Accounts) -> list[HTTPRouteHandler]:
         summary="Make an API key",
         description="The answer is the only one that has the key itself: we keep its hash.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         operation_class=takes(NewKeyBody),
     )
     async def make_key(request: Request[Any, Any, Any], signed_in: SignedIn) -> MadeKeyBody:
@@ -296,7 +289,7 @@ def _keys(accounts: Accounts) -> list[HTTPRouteHandler]:
         description="By its prefix. It stops working within five seconds.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE},
     )
     async def revoke_key(signed_in: SignedIn, prefix: FromPath[str]) -> RevokedBody:

@@ -23,17 +23,9 @@ from openoutcry.trading import Account, Bot, BotStatus, Position
 from openoutcry.web.api.access import AsUser
 from openoutcry.web.api.bodies import takes
 from openoutcry.web.api.bot_bodies import EditBotBody, NewBotBody, edited
+from openoutcry.web.api.described import NO_STORE, answers
 from openoutcry.web.api.pages import BEFORE, LIMIT, choice_of, limit_of, number_of, text_of
-from openoutcry.web.api.trading import (
-    CLASH,
-    NO_STORE,
-    NONE,
-    TAGS,
-    Asked,
-    answers,
-    bot_number,
-    object_of,
-)
+from openoutcry.web.api.trading import CLASH, NONE, TAGS, Asked, bot_number, object_of
 
 _LONGEST_NAME: Final = 64
 

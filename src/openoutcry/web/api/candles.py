@@ -20,7 +20,7 @@ from openoutcry.core.intervals import INTERVALS, Interval, parse_interval
 from openoutcry.errors import BadRequestError
 from openoutcry.model import Instrument
 from openoutcry.services.candle_pages import PageReader
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 from openoutcry.web.api.openapi import RequiredQuery
 from openoutcry.web.api.replies import CACHE_HEADERS, reply, reply_ready
 
@@ -78,8 +78,8 @@ def candle_routes(
         operation_class=RequiredQuery,
         responses={
             200: ResponseSpec(CandlesBody, description="Candles", generate_examples=False),
-            400: ResponseSpec(ErrorBody, description="What is wrong", generate_examples=False),
-            503: ResponseSpec(ErrorBody, description="No store", generate_examples=False),
+            400: refusal("What is wrong"),
+            503: refusal("No store"),
         },
         response_headers=CACHE_HEADERS,
     )

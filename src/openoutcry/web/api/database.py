@@ -28,7 +28,7 @@ from openoutcry.errors import BadRequestError, NotFoundError
 from openoutcry.services.database_figures import KnownFigures
 from openoutcry.tokens import DAY, VolumeBucket
 from openoutcry.web.api.access import AsUser
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import answers, refusal
 
 DATABASE: Final = "/api/admin/database"
 TREND: Final = "/api/admin/volume-trend"
@@ -38,10 +38,8 @@ _NOT_COUNTED: Final = (
     "PostgreSQL does not count statements: put pg_stat_statements into shared_preload_libraries,"
     " restart it and run CREATE EXTENSION pg_stat_statements as its superuser."
 )
-_UNKNOWN: Final = ResponseSpec(
-    ErrorBody, description="No chain is followed", generate_examples=False
-)
-_WRONG: Final = ResponseSpec(ErrorBody, description="What is wrong", generate_examples=False)
+_UNKNOWN: Final = refusal("No chain is followed")
+_WRONG: Final = refusal("What is wrong")
 
 
 class DatabaseData(Struct, frozen=True, rename="camel"):
@@ -87,7 +85,7 @@ def database_routes(
             " memory, and the statements that took most time (pg_stat_statements)."
         ),
         tags=["operations"],
-        responses={200: ResponseSpec(DatabaseBody, generate_examples=False)},
+        responses=answers(DatabaseBody),
     )
     async def database(
         admin: AsUser,  # noqa: ARG001 - its being here protects the route

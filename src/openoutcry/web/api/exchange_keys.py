@@ -17,8 +17,9 @@ from openoutcry.services.exchange_keys import ExchangeKeys
 from openoutcry.web.api.access import SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
+from openoutcry.web.api.described import NO_STORE, answers
 from openoutcry.web.api.pages import number_of
-from openoutcry.web.api.trading import CLASH, NO_STORE, NONE, Asked, answers
+from openoutcry.web.api.trading import CLASH, NONE, Asked
 
 _TAGS: Final = ["accounts"]
 _NO_SUCH: Final = "There is no such key; GET /api/v1/exchange-keys lists yours."

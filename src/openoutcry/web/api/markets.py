@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 
 from openoutcry.adapters.postgres.instrument_reader import InstrumentReader
 from openoutcry.adapters.postgres.sparklines import Sparklines
@@ -18,6 +17,7 @@ from openoutcry.core.markets import MarketList, MarketRows
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.services.prices import Prices, PricesUnavailableError
 from openoutcry.venues.binance_server_data import Ready
+from openoutcry.web.api.described import answers
 from openoutcry.web.api.replies import CACHE_HEADERS, reply_ready
 
 
@@ -69,7 +69,7 @@ def market_routes(markets: MarketsBody) -> list[HTTPRouteHandler]:
             " and have a `sparkline` of 24 hourly closes. Live: the hub's channel `tickers`."
         ),
         tags=["prices"],
-        responses={200: ResponseSpec(MarketList, generate_examples=False)},
+        responses=answers(MarketList),
         response_headers=CACHE_HEADERS,
     )
     async def every(request: Request[Any, Any, Any]) -> Response[bytes]:

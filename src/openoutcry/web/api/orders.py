@@ -19,6 +19,7 @@ from openoutcry.errors import ConflictError
 from openoutcry.services.trading_desk import TradingDesk, now_us
 from openoutcry.trading import Account, Order, OrderStatus
 from openoutcry.web.api.access import AsUser
+from openoutcry.web.api.described import NO_STORE, answers
 from openoutcry.web.api.pages import (
     BEFORE,
     FROM,
@@ -30,15 +31,7 @@ from openoutcry.web.api.pages import (
     text_of,
     time_of,
 )
-from openoutcry.web.api.trading import (
-    CLASH,
-    NO_STORE,
-    NONE,
-    TAGS,
-    answers,
-    bot_filter,
-    no_such_order,
-)
+from openoutcry.web.api.trading import CLASH, NONE, TAGS, bot_filter, no_such_order
 
 _BOT = QueryParameter(name="bot_id", description="Only of this bot; a deleted one's too.")
 

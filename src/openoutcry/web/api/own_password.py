@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from litestar import Request, post
-from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
 from openoutcry.core.client_address import Network
@@ -16,18 +14,11 @@ from openoutcry.services.accounts import Accounts
 from openoutcry.web.api.access import SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.client import address_of
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import NO_STORE, refusal
 
-_NO_STORE: Final = ResponseHeader(name="Cache-Control", value="no-store")
-_NOT_IT: Final = ResponseSpec(
-    ErrorBody, description="The current password is wrong, or an API key", generate_examples=False
-)
-_MEANWHILE: Final = ResponseSpec(
-    ErrorBody, description="The password was changed meanwhile", generate_examples=False
-)
-_OFTEN: Final = ResponseSpec(
-    ErrorBody, description="Too many tries; Retry-After says when", generate_examples=False
-)
+_NOT_IT: Final = refusal("The current password is wrong, or an API key")
+_MEANWHILE: Final = refusal("The password was changed meanwhile")
+_OFTEN: Final = refusal("Too many tries; Retry-After says when")
 
 _Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -57,7 +48,7 @@ def own_password_route(accounts: Accounts, trusted: Sequence[Network] = ()) -> H
         ),
         tags=["accounts"],
         status_code=200,
-        response_headers=[_NO_STORE],
+        response_headers=NO_STORE,
         responses={403: _NOT_IT, 409: _MEANWHILE, 429: _OFTEN},
         operation_class=takes(OwnPasswordBody),
     )

@@ -19,7 +19,8 @@ from openoutcry.services.trading_desk import TradingDesk, now_us
 from openoutcry.trading import Account, Bot, Market
 from openoutcry.web.api.access import AsUser
 from openoutcry.web.api.bodies import body_of, takes
-from openoutcry.web.api.trading import NO_STORE, TAGS, answers
+from openoutcry.web.api.described import NO_STORE, answers
+from openoutcry.web.api.trading import TAGS
 
 _MOST: Final = Decimal(10) ** 15
 

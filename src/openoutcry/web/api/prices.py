@@ -21,7 +21,8 @@ from openoutcry.core.tickers import Ticker
 from openoutcry.errors import NotFoundError
 from openoutcry.services.prices import Prices, PricesUnavailableError, View
 from openoutcry.web.api.access import AsUser
-from openoutcry.web.api.errors import ErrorBody, failure
+from openoutcry.web.api.described import answers, refusal
+from openoutcry.web.api.errors import failure
 from openoutcry.web.api.hot import JSON, NO_SNIFFING, Headers, HotAnswer, asked_for
 from openoutcry.web.api.replies import CACHE_HEADERS, etag_of
 
@@ -160,7 +161,7 @@ def price_routes(
         tags=["prices"],
         responses={
             200: ResponseSpec(list[PriceRow], generate_examples=False),
-            503: ResponseSpec(ErrorBody, description="Never heard of", generate_examples=False),
+            503: refusal("Never heard of"),
         },
         response_headers=CACHE_HEADERS,
     )
@@ -184,8 +185,8 @@ def price_routes(
         tags=["prices"],
         responses={
             200: ResponseSpec(SymbolPrice, generate_examples=False),
-            404: ResponseSpec(ErrorBody, description="No such symbol", generate_examples=False),
-            503: ResponseSpec(ErrorBody, description="Never heard of", generate_examples=False),
+            404: refusal("No such symbol"),
+            503: refusal("Never heard of"),
         },
     )
     async def one(
@@ -212,7 +213,7 @@ def price_routes(
         summary="The price aggregator's figures",
         description="What is kept and how it is come by. For admins.",
         tags=["operations"],
-        responses={200: ResponseSpec(CacheStats, generate_examples=False)},
+        responses=answers(CacheStats),
     )
     async def stats(admin: AsUser) -> Response[bytes]:  # noqa: ARG001 - protects the route
         return _json(await _stats(prices, budget))
@@ -226,7 +227,7 @@ def price_routes(
             " stale, only if none can be had. For admins."
         ),
         tags=["operations"],
-        responses={200: ResponseSpec(Cleared, generate_examples=False)},
+        responses=answers(Cleared),
     )
     async def clear(admin: AsUser) -> Response[bytes]:  # noqa: ARG001 - protects the route
         before = await _stats(prices, budget)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from openoutcry.core.trade_stats import TradeStats
 from openoutcry.services.trade_stats import KnownStats
 from openoutcry.web.api.access import FOR_ALL
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 from openoutcry.web.api.hot import JSON, NO_SNIFFING, Headers, HotAnswer, asked_for
 from openoutcry.web.api.limit import LIMIT_HEADERS
 from openoutcry.web.api.replies import CACHE_HEADERS, etag_of
@@ -83,8 +83,8 @@ def public_routes(stats: PublicStats) -> list[HTTPRouteHandler]:
         tags=["public"],
         responses={
             200: ResponseSpec(TradeStatsBody, generate_examples=False),
-            429: ResponseSpec(ErrorBody, description="Too many requests", generate_examples=False),
-            503: ResponseSpec(ErrorBody, description="Not known yet", generate_examples=False),
+            429: refusal("Too many requests"),
+            503: refusal("Not known yet"),
         },
         response_headers=[
             *CACHE_HEADERS,

@@ -13,8 +13,9 @@ from openoutcry.core.intervals import INTERVALS
 from openoutcry.core.trading.strategies import STRATEGIES, Strategy
 from openoutcry.core.trading.strategies.reading import describe
 from openoutcry.web.api.access import FOR_ALL
+from openoutcry.web.api.described import answers
 from openoutcry.web.api.replies import CACHE_HEADERS, reply
-from openoutcry.web.api.trading import TAGS, answers
+from openoutcry.web.api.trading import TAGS
 
 _TYPES: Final = {
     "number": "decimal",

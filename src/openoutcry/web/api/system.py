@@ -22,7 +22,7 @@ from openoutcry.model import GapState
 from openoutcry.services.status import SystemStatus
 from openoutcry.web.api.access import FOR_ALL
 from openoutcry.web.api.candles import iso
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import answers, refusal
 from openoutcry.web.api.replies import reply
 from openoutcry.web.api.status_cache import StatusCache
 
@@ -102,7 +102,7 @@ def system_routes(
         ),
         opt=FOR_ALL,
         tags=["market data"],
-        responses={200: ResponseSpec(ConfigBody, generate_examples=False)},
+        responses=answers(ConfigBody),
     )
     async def config(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = ConfigBody(
@@ -128,7 +128,7 @@ def system_routes(
         tags=["market data"],
         responses={
             200: ResponseSpec(GapsBody, generate_examples=False),
-            400: ResponseSpec(ErrorBody, description="What is wrong", generate_examples=False),
+            400: refusal("What is wrong"),
         },
     )
     async def gaps(
@@ -179,7 +179,7 @@ def system_routes(
         ),
         opt=FOR_ALL,
         tags=["operations"],
-        responses={200: ResponseSpec(SystemStatus, generate_examples=False)},
+        responses=answers(SystemStatus),
     )
     async def status(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = msgspec.json.encode(await cache.get())

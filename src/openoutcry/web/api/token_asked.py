@@ -14,7 +14,7 @@ from openoutcry.core.intervals import Interval
 from openoutcry.errors import BadRequestError, NotFoundError
 from openoutcry.services.token_desk import Capital, TokenDesk
 from openoutcry.services.token_lists import MOST
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 
 Asked = Request[Any, Any, Any]
 
@@ -49,14 +49,10 @@ def responses(body: type, *, token: bool = True) -> dict[int, ResponseSpec]:
     """Return what the document says of a route's answers."""
     return {
         200: ResponseSpec(body, generate_examples=False),
-        400: ResponseSpec(ErrorBody, description="What is wrong", generate_examples=False),
-        404: ResponseSpec(
-            ErrorBody,
-            description=f"{'No such token, or no' if token else 'No'} chain is followed",
-            generate_examples=False,
-        ),
-        429: ResponseSpec(ErrorBody, description="Too many requests", generate_examples=False),
-        503: ResponseSpec(ErrorBody, description="No store", generate_examples=False),
+        400: refusal("What is wrong"),
+        404: refusal(f"{'No such token, or no' if token else 'No'} chain is followed"),
+        429: refusal("Too many requests"),
+        503: refusal("No store"),
     }
 
 

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 
 from openoutcry.core.chain import hexes
 from openoutcry.core.tokens.confirming import Claim
@@ -17,7 +16,7 @@ from openoutcry.services.token_desk import Capital, TokenDesk
 from openoutcry.tokens import TradeSide
 from openoutcry.web.api.access import AsUser
 from openoutcry.web.api.bodies import body_of, takes
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 from openoutcry.web.api.replies import CACHE_HEADERS, reply
 from openoutcry.web.api.token_asked import (
     LIVE,
@@ -74,10 +73,7 @@ def token_trade_routes(
         operation_class=takes(Confirm),
         responses={
             **responses(ConfirmedBody),
-            **{
-                status: ResponseSpec(ErrorBody, description=text, generate_examples=False)
-                for status, text in _REFUSALS.items()
-            },
+            **{status: refusal(text) for status, text in _REFUSALS.items()},
         },
     )
     async def confirm(request: Asked) -> Response[bytes]:

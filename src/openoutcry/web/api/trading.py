@@ -7,31 +7,20 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request
-from litestar.datastructures import ResponseHeader
-from litestar.openapi.datastructures import ResponseSpec
-from msgspec import Struct
 
 from openoutcry.errors import BadRequestError, NotFoundError
 from openoutcry.services.trading_desk import no_such_bot
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import refusal
 from openoutcry.web.api.pages import number_of
 
 TAGS: Final = ["trading"]
-NO_STORE: Final = [ResponseHeader(name="Cache-Control", value="no-store")]
-NONE: Final = ResponseSpec(ErrorBody, description="You have no such", generate_examples=False)
-CLASH: Final = ResponseSpec(
-    ErrorBody, description="Not as things are now; the message says why", generate_examples=False
-)
+NONE: Final = refusal("You have no such")
+CLASH: Final = refusal("Not as things are now; the message says why")
 
 Asked = Request[Any, Any, Any]
 
 # Numbers stay as they were written: they are money.
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
-
-
-def answers(kind: type[Struct]) -> dict[int, ResponseSpec]:
-    """Return the description of a 200 for the OpenAPI document."""
-    return {200: ResponseSpec(kind, generate_examples=False)}
 
 
 async def object_of(request: Asked) -> dict[str, Any]:

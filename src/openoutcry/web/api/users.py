@@ -6,9 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from msgspec import Meta, Struct
 
@@ -23,18 +21,13 @@ from openoutcry.services.user_admin import add_user, change_password
 from openoutcry.web.api.access import AsUser, SignedIn
 from openoutcry.web.api.bodies import body_of, takes
 from openoutcry.web.api.candles import iso
-from openoutcry.web.api.errors import ErrorBody
+from openoutcry.web.api.described import NO_STORE, answers, refusal
 from openoutcry.web.api.pages import LIMIT, limit_of, number_of
 
 _TAGS: Final = ["accounts"]
-_NO_STORE: Final = [ResponseHeader(name="Cache-Control", value="no-store")]
-_NONE: Final = ResponseSpec(ErrorBody, description="There is no such user", generate_examples=False)
-_CLASH: Final = ResponseSpec(
-    ErrorBody, description="The name is taken, or it is oneself", generate_examples=False
-)
-_OFTEN: Final = ResponseSpec(
-    ErrorBody, description="Too many at once; Retry-After says when", generate_examples=False
-)
+_NONE: Final = refusal("There is no such user")
+_CLASH: Final = refusal("The name is taken, or it is oneself")
+_OFTEN: Final = refusal("Too many at once; Retry-After says when")
 
 _Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -87,8 +80,8 @@ def _list(pool: Pool, passwords: Passwords) -> list[HTTPRouteHandler]:
         summary="All users",
         description="For admins. Oldest first, without anything of theirs.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
-        responses={200: ResponseSpec(UsersBody, generate_examples=False)},
+        response_headers=NO_STORE,
+        responses=answers(UsersBody),
     )
     async def listed(
         admin: AsUser,  # noqa: ARG001 - declared, so that only admins get here
@@ -108,7 +101,7 @@ def _list(pool: Pool, passwords: Passwords) -> list[HTTPRouteHandler]:
         summary="Add a user",
         description="For admins who have signed in; an API key cannot make users.",
         tags=_TAGS,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={409: _CLASH, 429: _OFTEN},
         operation_class=takes(NewUserBody),
     )
@@ -132,7 +125,7 @@ def _changes(pool: Pool, passwords: Passwords, identities: Identities) -> list[H
         description="Their sessions end and their keys are refused, within five seconds.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE, 409: _CLASH},
     )
     async def disable(
@@ -150,7 +143,7 @@ def _changes(pool: Pool, passwords: Passwords, identities: Identities) -> list[H
         description="Keys that were not revoked work again.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE},
     )
     async def enable(
@@ -170,7 +163,7 @@ def _changes(pool: Pool, passwords: Passwords, identities: Identities) -> list[H
         ),
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE, 409: _CLASH, 429: _OFTEN},
         operation_class=takes(NewPasswordBody),
     )
@@ -191,7 +184,7 @@ def _changes(pool: Pool, passwords: Passwords, identities: Identities) -> list[H
         description="Holds within five seconds, for sessions and keys that there are as well.",
         tags=_TAGS,
         status_code=200,
-        response_headers=_NO_STORE,
+        response_headers=NO_STORE,
         responses={404: _NONE, 409: _CLASH},
         operation_class=takes(RoleBody),
     )
