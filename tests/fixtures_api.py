@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +13,15 @@ from redis.asyncio import Redis
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.config import Settings
 from openoutcry.web.api.app import create_app
+from quickapp import remember_signatures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signatures() -> Iterator[None]:
+    """What Litestar has read of the handlers is kept for the next application."""
+    with pytest.MonkeyPatch.context() as patch:
+        remember_signatures(patch)
+        yield
 
 
 @pytest.fixture
