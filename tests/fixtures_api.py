@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
+from pwdlib import PasswordHash
 from redis.asyncio import Redis
 
+from accounts import quick
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.config import Settings
 from openoutcry.web.api.app import create_app
+from quickapp import remember_signatures
+
+RECOMMENDED = PasswordHash.recommended
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """What argon2 is asked for by default takes a millisecond, not 64 MiB and a quarter of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PasswordHash, "recommended", quick)
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 with the parameters that users get."""
+    monkeypatch.setattr(PasswordHash, "recommended", RECOMMENDED)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signatures() -> Iterator[None]:
+    """What Litestar has read of the handlers is kept for the next application."""
+    with pytest.MonkeyPatch.context() as patch:
+        remember_signatures(patch)
+        yield
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ async def test_names_are_unique_in_any_case(store: asyncpg.Pool) -> None:
         await make_user(store, "aDa")
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_only_a_good_hash_is_stored(store: asyncpg.Pool) -> None:
     """The store has argon2id with RFC 9106's parameters, and never the password."""
     await add_user(store, Passwords(), "ada", Role.USER, PASSWORD)

@@ -128,6 +128,15 @@ def rescale(values: Ints, old: int | Ints, new: int | Ints) -> Ints:
     return scaled
 
 
+def _places(values: Ints, scale: int) -> Ints:
+    """Return how many decimal places each of `values` at `scale` needs; none of them is 0."""
+    needed = np.full(len(values), scale, np.int64)
+    while np.any(spare := (needed > 0) & (values % 10 == 0)):
+        values = np.where(spare, values // 10, values)
+        needed -= spare
+    return needed
+
+
 def fit(values: Ints, scale: int, index: Ints, scales: Ints) -> tuple[Ints, Ints]:
     """Return `values` (all at `scale`) at their instruments' own scales, and those scales.
 
@@ -144,7 +153,6 @@ def fit(values: Ints, scale: int, index: Ints, scales: Ints) -> tuple[Ints, Ints
     if not rest.any():
         return whole, scales
     grown = scales.copy()
-    for row in np.flatnonzero(rest).tolist():
-        needed = scale_of(to_decimal(int(values[row]), scale))
-        grown[index[row]] = max(int(grown[index[row]]), needed)
+    rows = np.flatnonzero(rest)
+    np.maximum.at(grown, index[rows], _places(values[rows], scale))
     return values // POWERS[np.maximum(scale - grown[index], 0)], grown

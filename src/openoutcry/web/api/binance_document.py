@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar.openapi.spec import Operation, Parameter, Schema
@@ -218,9 +217,9 @@ ENDPOINTS: Final = (
 def operation(endpoint: Endpoint) -> type[Operation]:
     """Return the class of an operation with the endpoint's parameters."""
 
-    @dataclass
     class BinanceOperation(Operation):
-        def __post_init__(self) -> None:
+        def __init__(self, **told: Any) -> None:
+            super().__init__(**told)
             self.parameters = list(endpoint.parameters) or None
 
     return BinanceOperation

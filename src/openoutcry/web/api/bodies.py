@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -35,19 +34,22 @@ async def body_of(request: Request[Any, Any, Any], kind: type[T]) -> T:
 
 def takes(kind: type[Struct]) -> type[Operation]:
     """Return the `operation_class` of a handler that calls `body_of(request, kind)`."""
-    found, components = msgspec.json.schema_components([kind], ref_template=_REF + "{name}")
-    schema = _inlined(found[0], components)
 
-    @dataclass
     class WithBody(Operation):
-        """An operation with a body of a known shape."""
+        """An operation with a body of a known shape, worked out when the document is asked for."""
 
-        def __post_init__(self) -> None:
+        def __init__(self, **told: Any) -> None:
+            super().__init__(**told)
             self.request_body = RequestBody(
-                content={"application/json": OpenAPIMediaType(schema=schema)}, required=True
+                content={"application/json": OpenAPIMediaType(schema=_schema(kind))}, required=True
             )
 
     return WithBody
+
+
+def _schema(kind: type[Struct]) -> Any:
+    found, components = msgspec.json.schema_components([kind], ref_template=_REF + "{name}")
+    return _inlined(found[0], components)
 
 
 def _inlined(schema: Any, components: dict[str, Any]) -> Any:
