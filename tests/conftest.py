@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from itertools import count
 from pathlib import Path
@@ -31,19 +30,10 @@ T = TypeVar("T")
 _numbers = count(1)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Judge no example by the clock, and keep bytecode that may not stand beside the source.
-
-    Without any, each of the hundreds of processes that tests start would compile all its modules anew:
-    two thirds of what starting it costs. Workers and those processes inherit the environment.
-    """
+def pytest_configure() -> None:
+    """Judge no example by the clock: the machine may be busy."""
     settings.register_profile("without a clock", deadline=None)
     settings.load_profile("without a clock")
-    if sys.dont_write_bytecode and config.cache is not None:
-        folder = str(config.cache.mkdir("bytecode"))
-        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +15,6 @@ from accounts import quick
 from openoutcry.adapters.postgres.pool import open_pool
 from openoutcry.config import Settings
 from openoutcry.web.api.app import create_app
-from quickapp import remember_signatures
 
 RECOMMENDED = PasswordHash.recommended
 
@@ -32,14 +31,6 @@ def quick_hashes() -> Iterator[None]:
 def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2 with the parameters that users get."""
     monkeypatch.setattr(PasswordHash, "recommended", RECOMMENDED)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def signatures() -> Iterator[None]:
-    """What Litestar has read of the handlers is kept for the next application."""
-    with pytest.MonkeyPatch.context() as patch:
-        remember_signatures(patch)
-        yield
 
 
 @pytest.fixture
