@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,9 @@ from urllib.request import Request, urlopen
 from openoutcry import engines
 from openoutcry.config import Settings, to_environment
 from openoutcry.engines import Engines
+from openoutcry.nursery import supported
+
+from .roles import Forked, Process, spawn
 
 ALL_ROLES = ("sandbox", "feed", "recorder", "hub", "api")
 
@@ -27,14 +29,18 @@ T = TypeVar("T")
 class System:
     """Roles as child processes over temporary engines. Use as an async context manager.
 
-    With the URL of a Valkey only PostgreSQL is started.
+    With the URL of a Valkey only PostgreSQL is started. Roles are forked, as `outcry up` does it
+    where it can; `apart` has each be a program of its own, as in containers.
     """
 
-    def __init__(self, settings: Settings, folder: Path, *, valkey_url: str = "") -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, *, valkey_url: str = "", apart: bool = False
+    ) -> None:
         self._settings = settings
         self._valkey_url = valkey_url
+        self._start = spawn if apart or not supported() else Forked
         self.folder = folder
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self.engines: Engines
 
     async def __aenter__(self) -> Self:
@@ -50,8 +56,8 @@ class System:
         for process in self._processes.values():
             try:
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            except (TimeoutError, subprocess.TimeoutExpired):
+                process.send_signal(signal.SIGKILL)
         await self.engines.stop()
 
     @property
@@ -85,14 +91,7 @@ class System:
         environment = self.environment()
         for role in roles:
             name = role.rstrip("0123456789")
-            log = (self.folder / f"{role}.log").open("ab")
-            self._processes[role] = subprocess.Popen(
-                [sys.executable, "-m", "openoutcry", "run", name],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-            )
+            self._processes[role] = self._start(name, environment, self.folder / f"{role}.log")
 
     def kill(self, role: str, signum: int = signal.SIGKILL) -> None:
         """Send a signal to a role, by default the one that it cannot notice."""

@@ -37,7 +37,7 @@ async def test_a_node_dies(tmp_path: Path, cluster: Cluster) -> None:
         spread="0.00001",
         sign_up="open",
     )
-    async with System(settings, tmp_path, valkey_url=cluster.url) as system:
+    async with System(settings, tmp_path, valkey_url=cluster.url, apart=True) as system:
         system.start(*ALL_ROLES, "trader")
 
         async def heard() -> bool:
