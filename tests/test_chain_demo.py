@@ -93,14 +93,15 @@ def test_settings_of_a_chain_on_this_machine(anvil_program: Path, tmp_path: Path
 
 
 def test_what_is_missing_is_said_before_anything_starts(
-    anvil_program: Path, monkeypatch: pytest.MonkeyPatch
+    anvil_program: Path, monkeypatch: pytest.MonkeyPatch, free_ports: Callable[[int], list[int]]
 ) -> None:
     """The compiler by the command that installs it, a taken port by its setting."""
     monkeypatch.setattr(chain_demo, "find_spec", lambda _: None)
     with pytest.raises(EngineError, match=r"openoutcry\[launchpad\]"):
         with_chain(Settings(sandbox_anvil=str(anvil_program))).__enter__()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        settings = Settings(sandbox_chain_port=taken.getsockname()[1])
+        api, hub = free_ports(2)
+        settings = Settings(port=api, ws_port=hub, sandbox_chain_port=taken.getsockname()[1])
         with pytest.raises(EngineError, match="OUTCRY_SANDBOX_CHAIN_PORT"):
             _refuse_taken_ports(settings, ["chain"])
 

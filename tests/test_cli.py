@@ -74,6 +74,13 @@ def test_help_is_quick() -> None:
     assert not loaded & (heavy | {"openoutcry.config", "openoutcry.wiring"})
 
 
+def test_settings_are_quick() -> None:
+    """What only reads the settings loads no numpy and no driver."""
+    code = "import sys, openoutcry.config as c; c.load(environ={}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"numpy", "asyncpg", "redis", "aiohttp", "structlog"}
+
+
 def test_errors_are_one_line() -> None:
     """A mistake is one line on standard error, exit code 2; --debug shows where it came from."""
     found = outcry("up", "--port", "0")

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from openoutcry.core.client_address import networks
-from openoutcry.core.prices import parse_coins
+from openoutcry.core.coins import parse_coins
 from openoutcry.errors import ConfigError
 
 PREFIX = "OUTCRY_"

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.core.coins import Coin, parse_coins
 from openoutcry.core.prices import (
-    Coin,
     Snapshot,
     believable,
     change,
     change_percent,
     compact_text,
-    parse_coins,
     price_rows,
     shown_text,
 )

@@ -113,7 +113,7 @@ async def more_fills(system: System, least: int, bots: Sequence[AtWork]) -> int:
         while time.monotonic() < until:
             if (count := await fills(system)) > least:
                 return count
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     raise AssertionError(f"no more than {least} fills")
 
 

@@ -60,16 +60,31 @@ def told() -> Iterator[None]:
 
     What a cluster's node says to who takes it for a server on its own becomes ConfigError.
     """
-    from redis.exceptions import ClusterCrossSlotError, MovedError, RedisError
-
-    from openoutcry import logs
-    from openoutcry.adapters.postgres.outages import OUTAGES
-    from openoutcry.adapters.valkey.topology import CLUSTER_HINT
-
     try:
         yield
-    except (MovedError, ClusterCrossSlotError) as error:
+    except _wrong_topology() as error:
+        from openoutcry.adapters.valkey.topology import CLUSTER_HINT
+
         raise ConfigError(CLUSTER_HINT) from error
-    except (*OUTAGES, RedisError) as error:
+    except _outages() as error:
+        from openoutcry import logs
+
         text = logs.mask(str(error)) or type(error).__name__
         raise StoreUnavailableError(f"A store cannot be used just now: {text}") from error
+
+
+# Asked for only once something was raised: what needs no Valkey does not import its driver.
+
+
+def _wrong_topology() -> tuple[type[Exception], ...]:
+    from redis.exceptions import ClusterCrossSlotError, MovedError
+
+    return MovedError, ClusterCrossSlotError
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    from redis.exceptions import RedisError
+
+    from openoutcry.adapters.postgres.outages import OUTAGES
+
+    return *OUTAGES, RedisError

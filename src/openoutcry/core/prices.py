@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from openoutcry.core.coins import Coin
 from openoutcry.core.scales import EXACT
 from openoutcry.core.tickers import MOST_SYMBOLS, Ticker, is_sensible
 from openoutcry.errors import ProtocolError
@@ -22,13 +23,6 @@ Source = Literal["stream", "rest", "none"]
 _THREE: Final = Decimal("0.001")
 _TENTH: Final = Decimal("0.1")
 _UNITS: Final = ((Decimal(1), ""), (Decimal(10) ** 3, "K"), (Decimal(10) ** 6, "M"))
-
-
-class Coin(Struct, frozen=True):
-    """A coin that is shown: its symbol and what people call it."""
-
-    symbol: str
-    name: str
 
 
 class Snapshot(Struct, frozen=True, eq=False):
@@ -137,20 +131,3 @@ def price_rows(coins: Iterable[Coin], snapshot: Snapshot, stale_age: int | None)
         )
         for row in rows
     ]
-
-
-def parse_coins(texts: Iterable[str]) -> tuple[Coin, ...]:
-    """Return the coins written as `BTCUSDT=Bitcoin`; without a name the symbol is the name.
-
-    Raises ValueError that names what is no coin, or is there twice.
-    """
-    coins: dict[str, Coin] = {}
-    for text in texts:
-        symbol, _, name = (part.strip() for part in text.partition("="))
-        symbol = symbol.upper()
-        if not (symbol.isascii() and symbol.isalnum()):
-            raise ValueError(f"{text!r} is no coin, write BTCUSDT=Bitcoin")
-        if symbol in coins:
-            raise ValueError(f"{symbol} is listed twice")
-        coins[symbol] = Coin(symbol, name or symbol)
-    return tuple(coins.values())

@@ -24,7 +24,7 @@ from openoutcry.adapters.venue_rest import VenueRest
 from openoutcry.adapters.webhook import Webhook
 from openoutcry.config import Settings
 from openoutcry.core.breaker import BreakerRules
-from openoutcry.core.prices import parse_coins
+from openoutcry.core.coins import parse_coins
 from openoutcry.engines import default_data_dir
 from openoutcry.services.alert_rules import Limits, Picture
 from openoutcry.services.alerts import AlertWatch

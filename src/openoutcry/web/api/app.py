@@ -24,7 +24,7 @@ from openoutcry.adapters.valkey.tries import SharedTries
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.config import Settings, paper_balances
 from openoutcry.core.client_address import networks
-from openoutcry.core.prices import parse_coins
+from openoutcry.core.coins import parse_coins
 from openoutcry.core.trading.events import LIVE_EXCHANGES
 from openoutcry.services.account_events import AccountEvents
 from openoutcry.services.accounts import Accounts, secret_of

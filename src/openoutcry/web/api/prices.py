@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from openoutcry.adapters.valkey.weight import SteadyBudget
 from openoutcry.core.breaker import State
-from openoutcry.core.prices import Coin, PriceRow, change, change_percent, plain_text, price_rows
+from openoutcry.core.coins import Coin
+from openoutcry.core.prices import PriceRow, change, change_percent, plain_text, price_rows
 from openoutcry.core.tickers import Ticker
 from openoutcry.errors import NotFoundError
 from openoutcry.services.prices import Prices, PricesUnavailableError, View
