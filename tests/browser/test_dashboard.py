@@ -179,7 +179,7 @@ def test_what_was_missed_is_fetched(open_page: OpenPage, standin: StandIn) -> No
     """Candles that came and went while the hub was gone are there after the reconnect."""
     page = ready(open_page("BTCUSDT/1s"))
     standin.kill()
-    time.sleep(5)
+    time.sleep(3)
     standin.revive()
     ready(page)
     moves(page)

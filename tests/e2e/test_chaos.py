@@ -49,9 +49,10 @@ async def test_kill_everything_in_turn(tmp_path: Path) -> None:
         connection = await asyncpg.connect(system.database_url)
 
         async def recording() -> bool:
-            return bool(await connection.fetchval("SELECT count(*) FROM watermarks") == 3)
+            known = await connection.fetchval("SELECT count(*) FROM watermarks")
+            return bool(known == 3 and system.get("/health/live"))
 
-        await eventually("all symbols are recorded", recording)
+        await eventually("all symbols are recorded, and the API is there", recording)
         shown = await stack.enter_async_context(screen(system)) if chromium() else None
         await asyncio.sleep(PAUSE)
         for role in ("feed", "recorder", "hub", "api"):
