@@ -178,7 +178,12 @@ class Answers(Struct):
 async def ask(url: str, asked: argparse.Namespace, base: int, began: float) -> Answers:
     """Ask for the top as the API does until the time is over."""
     pool = await open_pool(
-        url, application_name="bench-reader", min_size=1, max_size=1, server_settings=GENERIC
+        url,
+        application_name="bench-reader",
+        min_size=1,
+        max_size=1,
+        server_settings=GENERIC,
+        stateless=True,
     )
     lists = TokenLists(pool, lambda: base + round((time.time() - began) * SECOND))
     found = Answers([], [])
