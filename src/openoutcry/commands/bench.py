@@ -12,8 +12,10 @@ from openoutcry.errors import ConfigError
 
 NAMES = (
     *("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup"),
-    *("prices", "outage", "klines", "volume"),
+    *("prices", "outage", "klines", "public_stats", "private_hub", "tabs", "trading_core"),
+    *("volume", "tokens"),
 )
+"""The benchmarks that benchmarks/README.md describes."""
 CHECKOUT = Path(__file__).parents[3]
 
 
