@@ -30,6 +30,8 @@ demo: setup ## Run everything against the exchange on localhost
 demo-tokens: setup $(if $(CHAIN),$(STAMPS)/chain) ## The same, and a chain with a launchpad whose tokens are traded
 	OUTCRY_SIGN_UP=$${OUTCRY_SIGN_UP:-open} $(BIN)/outcry up --sandbox --tokens
 
+# Tests start hundreds of processes: without bytecode each would compile all that it imports.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup lint $(if $(CLIENT),$(STAMPS)/client) $(if $(TIMESCALE),$(STAMPS)/timescale) $(if $(CHAIN),$(STAMPS)/chain) ## Lint, then every test
 	$(BIN)/pytest -n 3 --dist worksteal
 	$(if $(FRONTEND),cd frontend && $(NPM_IN) test -- --passWithNoTests)

@@ -21,7 +21,7 @@ from openoutcry.adapters.valkey.client import connect
 from openoutcry.engines import Engines
 from ports import free_ports
 
-pytest_plugins = ["bytecode", "fixtures_api", "fixtures_chain", "replicakit"]
+pytest_plugins = ["fixtures_api", "fixtures_chain", "replicakit"]
 
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATE = "outcry_template"
