@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -113,8 +114,10 @@ class Anvil:
             self._process.wait()
 
     def freeze(self) -> None:
-        """Let it hang: connections are taken and nothing is answered."""
+        """Let it hang: connections are taken and nothing is answered. It has stopped on return."""
         self._signal(signal.SIGSTOP)
+        while self._process is not None and self.running and not self._stopped(self._process.pid):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -123,6 +126,11 @@ class Anvil:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.running:
             self._process.send_signal(number)
+
+    @staticmethod
+    def _stopped(pid: int) -> bool:
+        # A signal is on its way for as long as the process is not given a processor.
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _arguments(self) -> list[str]:
         options = self._options
