@@ -131,7 +131,7 @@ async def published(
     figures["hours"] = await token_charts.read_hours(db, 0, end)
     figures["known"] = sorted(await token_reader.read_ids(db, tokens))
     for window in Window:
-        for most in (50, 1, 2):
+        for most in (50, 2):
             ranked = await token_reader.read_top(db, window, now, most)
             figures[f"top {most} {window}"] = [_without_id(each) for each in ranked]
     for token in tokens:
@@ -171,7 +171,7 @@ def expected(
     for window, of in {Window.DAY: "day", Window.WEEK: "week", Window.TOTAL: "total"}.items():
         order = [(-getattr(row.volumes, of), known[row.token.address], row) for row in rows]
         ranked = [row for volume, _, row in sorted(order, key=_rank) if volume]
-        for most in (50, 1, 2):
+        for most in (50, 2):
             figures[f"top {most} {window}"] = ranked[:most]
     for token in tokens:
         name = token.hex()
