@@ -163,6 +163,24 @@ def test_by_keyboard_alone(desk: Callable[..., Page], standin: StandIn) -> None:
     assert not [bot for bot in standin.floor.bots.values() if "copy" in bot["name"]]
 
 
+def test_a_sheet_is_not_closed_by_the_one_before(desk: Callable[..., Page]) -> None:
+    """Whoever types quickly opens the next before the browser has told that the last one closed."""
+    page = desk("bots")
+    page.locator("#table-bots").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Scalper PEPEUSDT")).to_be_visible()
+    page.evaluate("""() => {
+        const dialog = document.querySelector("dialog");
+        dialog.addEventListener("close", () => setTimeout(() => (window.told = true), 50));
+        dialog.close();
+        const key = new KeyboardEvent("keydown", { key: "Delete", bubbles: true });
+        document.getElementById("table-bots").dispatchEvent(key);
+    }""")
+    page.wait_for_function("window.told")
+    expect(page.get_by_role("button", name="Keep it")).to_be_visible()
+
+
 def test_pnl_follows_the_price(desk: Callable[..., Page]) -> None:
     """The PnL of a bot that holds something moves by itself; one that holds nothing keeps still."""
     page = desk("bots")

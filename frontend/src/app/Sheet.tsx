@@ -17,12 +17,14 @@ interface Props {
 
 export function Sheet({ label, title = label, wide = false, reading = false, children, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const there = useRef(true);
   // Before the next paint, so that no key typed after the one that opened it is lost.
   useLayoutEffect(() => {
     const element = dialog.current;
     const before = document.activeElement;
     if (element && !element.open) element.showModal();
     return () => {
+      there.current = false;
       element?.close();
       if (before instanceof HTMLElement) before.focus();
     };
@@ -32,7 +34,10 @@ export function Sheet({ label, title = label, wide = false, reading = false, chi
       class={wide ? "sheet sheet-wide" : "sheet"}
       ref={dialog}
       aria-label={label}
-      onClose={onClose}
+      // The event comes some time after the dialog has closed: the next sheet may be open by then.
+      onClose={() => {
+        if (there.current) onClose();
+      }}
       onClick={(event) => {
         if (event.target === dialog.current) onClose();
       }}
