@@ -165,7 +165,8 @@ async def test_a_node_that_was_stopped_comes_back_with_its_chain(
             assert await node.receipt(sent) == receipt
             assert (await bought(pad, token, head - 1))[:3] == [1, 1, 0]
             # What is mined from now on can be reorganised, too.
-            await node.send(purchase(pad, token, 5))
+            [sent] = await node.send(purchase(pad, token, 5))
+            await node.receipt(sent)
             await node.reorg(1)
             assert (await bought(pad, token))[:6] == [1, 1, 1, 0, 0, 0]
     finally:

@@ -61,9 +61,10 @@ t.id, t.address, t.launchpad, t.creator, t.name, t.symbol, t.decimals, t.target,
     t.created_at, t.graduated_at, coalesce(f.supply, f.minted) AS supply,
     coalesce(f.reserve, greatest(f.paid_in, 0)) AS reserve, f.price, f.holders, f.trades"""
 
-# `least`: the magnitude of the least volume that the first by magnitude have now. Another token is among
-# the largest only if its sum has at least that magnitude, or grows: sums do where the asker's clock is
-# behind. The limit of `others` limits nothing: with one, the index is used, whatever is estimated.
+# 10 is the magnitude of nothing. `least`: that of the least volume that the first by magnitude have now.
+# Another token is among the largest only if its sum has at least that magnitude, or grows: sums do where
+# the asker's clock is behind. The limit of `others` limits nothing: with one, the index is used,
+# whatever is estimated.
 _LARGEST: Final = """
 , least AS MATERIALIZED (
     SELECT CASE WHEN count(*) < $7 THEN 11 ELSE outcry_magnitude(greatest(min(volume), 1)) END
