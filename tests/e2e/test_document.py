@@ -16,7 +16,7 @@ from .traders import PASSWORD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-EXAMPLES = os.environ.get("OUTCRY_TEST_DOCUMENT_EXAMPLES", "5")
+EXAMPLES = os.environ.get("OUTCRY_TEST_DOCUMENT_EXAMPLES", "10")
 """Made-up requests for each operation, beside those that its schema's limits ask for."""
 CHECKS = (
     "not_a_server_error",

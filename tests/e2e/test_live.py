@@ -145,7 +145,7 @@ async def the_next_send(system: System) -> None:
 
     before, deadline = sends(), time.monotonic() + 15
     while time.monotonic() < deadline and await asyncio.to_thread(sends) == before:
-        await asyncio.sleep(0.02)  # each look is a request; answers that are kept back take longer
+        await asyncio.sleep(0.002)
 
 
 def account(system: System) -> list[dict[str, Any]]:

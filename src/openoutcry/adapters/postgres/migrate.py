@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -73,11 +74,11 @@ SELECT CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
 """
 
 
-async def _with_connection(database_url: str, work: object) -> None:
+async def _with_connection(database_url: str, work: Callable[[Connection], None]) -> None:
     url = database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(work)  # type: ignore[arg-type]
+            await connection.run_sync(work)
     finally:
         await asyncio.shield(engine.dispose())

@@ -33,14 +33,15 @@ end
 local appended = 0
 for i = 5, #ARGV, 2 do
     if tonumber(ARGV[i]) > at then
-        redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i] .. '-0', 'm', ARGV[i + 1], 'e', ARGV[1])
+        redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i] .. '-0',
+            'm', ARGV[i + 1], 'e', ARGV[1])
         redis.call(ARGV[4], KEYS[2], ARGV[i + 1])
         appended = appended + 1
     end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return appended
-"""  # noqa: E501
+"""
 
 
 class Message(Struct, frozen=True):
