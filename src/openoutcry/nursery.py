@@ -123,6 +123,7 @@ class Nursery:
             socket.send_fds(self._line, [order], [output])
             ward: Ward = await born
         except OSError as error:
+            del self._born[number]  # this error says it
             self._lose()
             raise EngineError(f"The nursery cannot start {role}: {error.strerror}") from error
         else:

@@ -31,21 +31,25 @@ async def test_who_leaves_does_not_take_the_answer_along() -> None:
 
 async def test_an_answer_is_not_older_than_the_question() -> None:
     """Who comes while a call runs waits for the next one, together with all who come meanwhile."""
-    began = 0
+    began, gates = 0, [asyncio.Event() for _ in range(3)]
 
     async def call() -> int:
         nonlocal began
         began += 1
         mine = began
-        await asyncio.sleep(0.02)
+        await gates[mine - 1].wait()
         return mine
 
     moment = NextCall(call)
     first = asyncio.create_task(moment.get())
-    await asyncio.sleep(0.005)
     late = [asyncio.create_task(moment.get()) for _ in range(10)]
+    while began == 0:  # once it has, all eleven have asked
+        await asyncio.sleep(0)
+    gates[0].set()
     assert await first == 1
+    gates[1].set()
     assert await asyncio.gather(*late) == [2] * 10
+    gates[2].set()
     assert await moment.get() == 3
 
 
