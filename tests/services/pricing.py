@@ -35,7 +35,7 @@ def ticker(symbol: str = "BTCUSDT", price: str = "68234.50", **changes: Any) -> 
 
 def rules(**changes: Any) -> PriceRules:
     """Return rules compressed in time."""
-    quick = {"fresh": 0.4, "grace": 0.2, "timeout": 1.0, "backoff": 0.05, "stream": 0.5}
+    quick = {"fresh": 0.4, "grace": 0.2, "timeout": 10.0, "backoff": 0.05, "stream": 0.5}
     pause = changes.pop("pause", 0.5)
     failures = changes.pop("failures", 3)
     return PriceRules(**(quick | changes), breaker=BreakerRules(failures, pause))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -53,6 +53,12 @@ class Gated(BlockReader):
         found = await super().read(instrument, interval, kind, run, coverage)
         await self.gate.wait()
         return found
+
+
+async def until(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not check():
+            await asyncio.sleep(0.01)
 
 
 async def one(cache: BlockCache, at: int = START) -> Block:
@@ -132,10 +138,10 @@ async def test_what_was_void_before_it_was_read_is_not_kept(
     coverage = await reader.coverage(1)
     reader.gate.clear()
     asking = asyncio.create_task(one(cache))
-    await asyncio.sleep(0.05)
+    await until(lambda: reader.reads == 2)
     cache.changed("BTCUSDT", START, coverage)
     later = asyncio.create_task(one(cache))
-    await asyncio.sleep(0.05)
+    await until(lambda: reader.reads == 3)
     reader.gate.set()
     assert await asking is not await later
     assert await one(cache) is await later

@@ -45,7 +45,7 @@ async def test_frames_go_out_in_order_and_quotes_to_their_channel(valkey: Redis)
     outlet = Outlet(valkey, 2, BIG)
     async with valkey.pubsub() as subscriber, running(outlet, watch=True):
         await subscriber.subscribe(market_channel("BTCUSDT"))
-        await subscriber.get_message(timeout=5)
+        await subscriber.get_message(timeout=30)
         for number in range(600):
             outlet.put_frame(0, b"%d" % number, 1)
         outlet.put_frame(1, b"other", 1)

@@ -66,7 +66,7 @@ async def publishing(
     finally:
         stop.set()
         publisher.wake()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 30)
 
 
 async def until(true: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
@@ -103,7 +103,7 @@ async def test_what_is_committed_is_told(
     ada, bob = await add_trader(db), await add_trader(db, "bob")
     async with valkey.pubsub() as heard, publishing(database_url, valkey):
         await heard.subscribe(user_channel(ada))
-        await heard.get_message(timeout=5)
+        await heard.get_message(timeout=30)
         await commit(db, ada, {"id": 1}, {"id": 2}, kind="bot_update")
         await commit(db, bob, {"id": 3})
         await until(drained(db))
@@ -114,7 +114,7 @@ async def test_what_is_committed_is_told(
         entries: Any = await valkey.xrange(user_history(ada))
         assert [entry for entry, _ in entries] == [b"1-0", b"2-0"]
         for expected in (fields[b"m"] for _, fields in entries):
-            message = await heard.get_message(timeout=5)
+            message = await heard.get_message(timeout=30)
             assert message
             assert message["data"] == expected
         assert not await heard.get_message(timeout=0.1), "bob's is not ada's"
@@ -196,8 +196,9 @@ async def test_append_leaves_out_what_is_there(valkey: Redis) -> None:
         await heard.subscribe(user_channel(7))
         assert await history.append("e", messages) == 3
         assert await history.append("e", {7: [*messages[7], Message(3, b"3")]}) == 1
-        said = [await heard.get_message(timeout=1) for _ in range(5)]
+        said = [await heard.get_message(timeout=30) for _ in range(4)]
         assert [m["data"] for m in said if m] == [1, b"1", b"2", b"3"]
+        assert await heard.get_message(timeout=0.1) is None
     assert await history.between(7, "e", 2, 3) == [Message(2, b"2"), Message(3, b"3")]
     assert await history.between(7, "other", 2, 3) == []
     assert await history.between(7, "e", 3, 4) == [], "what is not whole is nothing"

@@ -36,7 +36,7 @@ async def hearing(valkey: Redis, *channels: str) -> AsyncIterator[Any]:
 
     async def hear(kind: type = TokenChange) -> Any:
         async with asyncio.timeout(20):
-            while (found := await pubsub.get_message(timeout=5)) is None:
+            while (found := await pubsub.get_message(timeout=30)) is None:
                 pass
         return msgspec.json.decode(found["data"], type=kind)
 

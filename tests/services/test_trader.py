@@ -48,5 +48,5 @@ async def test_trades_that_nobody_announced_are_found(
         while not await store.fetchval("SELECT count(*) FROM fills"):
             await asyncio.sleep(0.05)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 30)
     assert await store.fetchval("SELECT price FROM fills") == Decimal("980.98")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -13,7 +13,7 @@ import structlog
 from openoutcry.adapters.tasks import end
 from openoutcry.adapters.valkey.price_board import PriceBoard, PriceNews
 from openoutcry.core.keys import PRICES, TICKERS
-from openoutcry.core.tickers import Ticker
+from openoutcry.core.tickers import Ticker, merged
 from openoutcry.errors import StoreUnavailableError
 from openoutcry.services.price_refresh import FIRST_SECONDS, Refresher, take_shared, within
 from openoutcry.services.price_shelf import Shelf
@@ -34,6 +34,8 @@ class NewsDesk:
         self._shelf = shelf
         self._board = board
         self._refresher = refresher
+        self._early: dict[str, Ticker] = {}
+        """What the stream has told while we have no list to put it into."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, listen: Listen) -> None:
@@ -60,13 +62,36 @@ class NewsDesk:
             log.warning("a message about prices makes no sense", channel=channel, reason=str(error))
 
     def _on_stream(self, changed: list[Ticker]) -> None:
+        self._shelf.stats.stream_messages += 1
+        if self._shelf.snapshot is not None:
+            self._follow(changed)
+            return
+        beginning = bool(self._early)
+        self._early = merged(self._early, changed)
+        if self._early and not beginning:
+            self._start(self._begin())
+
+    def _follow(self, changed: Iterable[Ticker]) -> None:
         shelf, now = self._shelf, self._shelf.clock()
         woken = not shelf.streaming
         shelf.heard = now
-        shelf.stats.stream_messages += 1
         shelf.merge(changed, now)
         if woken:
             self._start(self._fill_in())
+
+    async def _begin(self) -> None:
+        """Put what the stream has told into its merged whole: changes alone would be half a list."""
+        stream = None
+        with suppress(StoreUnavailableError):
+            stream = await self._board.read_stream()
+        early, self._early = self._early, {}
+        if self._shelf.snapshot is None and stream is not None:
+            whole = {ticker.symbol: ticker for ticker in stream[0]}
+            self._follow(
+                (whole | {s: t for s, t in early.items() if _newer(t, whole.get(s))}).values()
+            )
+        else:
+            self._follow(early.values())
 
     def _on_news(self, news: PriceNews) -> None:
         shelf = self._shelf
@@ -125,6 +150,10 @@ class NewsDesk:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _newer(ticker: Ticker, known: Ticker | None) -> bool:
+    return known is None or ticker.time >= known.time
 
 
 _decode_tickers = msgspec.json.Decoder(list[Ticker]).decode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from msgspec import Struct
@@ -76,7 +76,7 @@ class Shelf:
         self.failing = False
         self.tell()
 
-    def merge(self, changed: list[Ticker], time: float) -> None:
+    def merge(self, changed: Iterable[Ticker], time: float) -> None:
         """Adopt the present snapshot with these tickers of the stream in it, as of `time` (s)."""
         base = self.snapshot.tickers if self.snapshot else {}
         self.adopt(Snapshot(merged(base, changed), time, "stream"))

@@ -79,10 +79,10 @@ async def test_publishing_tells_and_keeps(valkey: Redis) -> None:
     """Listeners get the object, and who comes later finds it."""
     async with valkey.pubsub() as pubsub:
         await pubsub.subscribe(STATS_TRADES)
-        await pubsub.get_message(timeout=5)
+        await pubsub.get_message(timeout=30)
         stats = TradeStats(1, 2, "2026-01-01T00:00:00.000Z")
         await TradeCounts(valkey).publish(stats)
-        message = await pubsub.get_message(timeout=5)
+        message = await pubsub.get_message(timeout=30)
     assert message is not None
     assert msgspec.json.decode(message["data"], type=TradeStats) == stats
     assert await valkey.get(STATS_TRADES_LAST) == message["data"]

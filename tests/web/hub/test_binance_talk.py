@@ -96,7 +96,8 @@ class Ears:
 async def ears(hub: Hub, path: str) -> AsyncIterator[Ears]:
     """Open a connection; the hub has caught up with it when this returns."""
     async with aiohttp.ClientSession() as session, await hub.connect(session, path) as opened:
-        await asyncio.sleep(0.1)
+        for _ in range(20):  # many short times: one in which all stands still is not enough
+            await asyncio.sleep(0.005)
         yield Ears(opened)
 
 

@@ -31,7 +31,7 @@ async def _stuck(hub: Hub, token: str, *channels: str) -> socket.socket:
 async def _read_all(stuck: socket.socket) -> bytes:
     """Return everything that is left to read until the end of the connection."""
     loop, read = asyncio.get_running_loop(), bytearray()
-    while chunk := await asyncio.wait_for(loop.sock_recv(stuck, 1 << 20), 10):
+    while chunk := await asyncio.wait_for(loop.sock_recv(stuck, 1 << 20), 30):
         read += chunk
     return bytes(read)
 
