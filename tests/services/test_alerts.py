@@ -282,7 +282,7 @@ async def test_without_a_webhook(scene: Scene, receiver: Receiver, valkey: Redis
     scene.full()
 
     async def forgotten() -> bool:
-        return msgspec.json.decode(await valkey.get(ALERTS) or b"{}") == {}
+        return bool(msgspec.json.decode(await valkey.get(ALERTS) or b"{}") == {})
 
     await until(lambda: told(valkey))
     scene.well()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -54,11 +54,11 @@ class Gated(BlockReader):
         await self.gate.wait()
         return found
 
-
-async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not check():
-            await asyncio.sleep(0.01)
+    async def asked(self, times: int) -> None:
+        """Wait until it was asked so often."""
+        async with asyncio.timeout(30):
+            while self.reads < times:
+                await asyncio.sleep(0.01)
 
 
 async def one(cache: BlockCache, at: int = START) -> Block:
@@ -138,10 +138,10 @@ async def test_what_was_void_before_it_was_read_is_not_kept(
     coverage = await reader.coverage(1)
     reader.gate.clear()
     asking = asyncio.create_task(one(cache))
-    await until(lambda: reader.reads == 2)
+    await reader.asked(2)
     cache.changed("BTCUSDT", START, coverage)
     later = asyncio.create_task(one(cache))
-    await until(lambda: reader.reads == 3)
+    await reader.asked(3)
     reader.gate.set()
     assert await asking is not await later
     assert await one(cache) is await later

@@ -276,29 +276,29 @@ async def test_a_list_is_whole_or_is_not_shown(valkey: Redis, valkey_url: str) -
     await valkey.set(TICKERS_SNAPSHOT, msgspec.json.encode(whole), ex=TICKERS_SECONDS)
     async with instance(valkey_url, Script(), rules(stream=60.0)) as prices:
 
-        async def said(*changed: Ticker) -> None:
-            """Say it once somebody listens, and wait until it is shown."""
-            message = msgspec.json.encode(changed)
+        def shown() -> dict[str, str]:
+            known = prices.snapshot.tickers.values() if prices.snapshot else ()
+            return {each.symbol: each.price for each in known}
+
+        async def said(number: int, *more: Ticker) -> None:
+            """Say what BTCUSDT costs once somebody listens, and wait until it is shown."""
+            message = msgspec.json.encode([ticker(price=str(number)), *more])
 
             async def heard() -> bool:
                 return bool(await valkey.publish(TICKERS, message))
 
-            async def shown() -> bool:
-                return (
-                    prices.snapshot is not None and changed[0] in prices.snapshot.tickers.values()
-                )
+            async def seen() -> bool:
+                return shown().get("BTCUSDT") == str(number)
 
             await until(heard)
-            await until(shown)
+            await until(seen)
 
-        await said(ticker(price="56"))
+        await said(56)
         for number in range(57, 62):
             await prices.clear()
-            assert prices.snapshot is None
-            await said(ticker(price=str(number)), ticker("XRPUSDT", "2", time=8))
-            assert prices.snapshot is not None
-            found = {each.symbol: each.price for each in prices.snapshot.tickers.values()}
-            assert found == {"BTCUSDT": str(number), "ADAUSDT": "1", "XRPUSDT": "3"}
+            assert shown() == {}
+            await said(number, ticker("XRPUSDT", "2", time=8))
+            assert shown() == {"BTCUSDT": str(number), "ADAUSDT": "1", "XRPUSDT": "3"}
 
 
 async def test_a_clear_counts_for_what_was_read_before_it(
