@@ -183,7 +183,7 @@ class Tab:
             if until is None or message["type"] == until:
                 return message
 
-    async def reach(self, offset: int, seconds: float = 15) -> None:
+    async def reach(self, offset: int, seconds: float = 45) -> None:
         """Take messages until an offset is reached."""
         async with asyncio.timeout(seconds):
             while self.offset < offset:

@@ -98,7 +98,7 @@ def open_page(browser: Browser, dashboard_url: str) -> Iterator[OpenPage]:
             color_scheme=scheme,
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(

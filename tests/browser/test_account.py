@@ -13,7 +13,7 @@ from browser.test_trading import PHONE, another_tab, fill_form, row, sign_in, sw
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 CURL = "curl/8.5.0"
 

@@ -310,8 +310,11 @@ def test_from_token_to_token(open_page: OpenPage, standin: StandIn) -> None:
         standin.launchpad.token(second)["name"]
     )
     opened(page)
-    page.wait_for_timeout(300)
-    (channels,) = standin._sockets.values()
+    for _ in range(300):
+        (channels,) = standin._sockets.values()
+        if f"token:{second}" in channels and f"token:{first}" not in channels:
+            break
+        page.wait_for_timeout(100)
     assert f"token:{second}" in channels
     assert f"token:{first}" not in channels
 

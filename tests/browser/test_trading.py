@@ -18,7 +18,7 @@ from browser.standin import StandIn
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 PHONE = (390, 844)
 

@@ -70,7 +70,10 @@ def test_the_chart_after_signing_in_and_out(open_page: OpenPage, closed: StandIn
     expect(page.get_by_test_id("market-gate")).to_be_visible()
     expect(page.get_by_test_id("legend")).to_have_count(0)
     # What was followed is followed no more.
-    page.wait_for_timeout(500)
+    for _ in range(300):
+        if not any(closed._sockets.values()):
+            break
+        page.wait_for_timeout(100)
     assert not any(closed._sockets.values())
 
 
@@ -84,9 +87,12 @@ def test_the_list_of_markets_after_signing_in(open_page: OpenPage, closed: Stand
     closed.revive()
     expect(page.get_by_test_id("pill")).to_have_attribute("data-state", "live")
     before = len(closed.requests)
-    page.wait_for_timeout(500)
-    channels = [channels for channels in list(closed._sockets.values()) if "tickers" in channels]
-    assert channels, "the hub is not asked for tickers as the user"
+    for _ in range(300):
+        page.wait_for_timeout(100)
+        followed = [each for each in list(closed._sockets.values()) if "tickers" in each]
+        if followed:
+            break
+    assert followed, "the hub is not asked for tickers as the user"
     assert len(closed.requests) - before <= 1
 
 

@@ -137,7 +137,7 @@ def shop(shop_port: int, tmp_path: Path) -> Iterator[Shop]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page with motion."""
     context = browser.new_context(locale="en-US")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
 

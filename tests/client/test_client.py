@@ -73,7 +73,7 @@ class Follower:
             self.offset = message.offset
         return message
 
-    async def until(self, type_: str, seconds: float = 15) -> Message:
+    async def until(self, type_: str, seconds: float = 45) -> Message:
         """Take messages up to one of a type."""
         async with asyncio.timeout(seconds):
             while (message := await self.take()).type != type_:

@@ -67,7 +67,7 @@ async def test_keys_sessions_and_funds(tmp_path: Path) -> None:
                 return error.code == 401
             return False
 
-        await eventually("the session that was ended is refused", ended, 15)
+        await eventually("the session that was ended is refused", ended)
 
         await page.get_by_role("button", name="Change password").click()
         await page.get_by_label("Current password").fill(PASSWORD)
@@ -91,7 +91,7 @@ async def test_keys_sessions_and_funds(tmp_path: Path) -> None:
         async def refused() -> bool:
             return await asyncio.to_thread(status_with, system, key) == 401
 
-        await eventually("the key that was revoked is refused", refused, 15)
+        await eventually("the key that was revoked is refused", refused)
         # Live trading is off here.
         await expect(page.get_by_test_id("exchange-keys")).to_have_count(0)
 

@@ -30,7 +30,7 @@ from e2e.system import ALL_ROLES, System, eventually, fetch, shared, wait
 from openoutcry.adapters.postgres.times import from_us
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-PATIENCE = 40
+PATIENCE = 90
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -34,7 +34,7 @@ async def assert_alive(shown: Screen) -> None:
     async def moves() -> bool:
         return await shown.figures() != first
 
-    await eventually("the candle on the page moves", moves, 30)
+    await eventually("the candle on the page moves", moves)
     assert shown.errors == []
 
 

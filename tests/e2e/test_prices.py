@@ -44,12 +44,18 @@ async def test_prices_follow_the_feed_and_outlive_it(tmp_path: Path) -> None:
             return await source() == "rest"
 
         await eventually("prices come from the stream", streaming)
-        await asyncio.sleep(2.0)  # the feed asks once for what the stream has not told
-        before = calls()
-        for _ in range(20):
-            await source()
-            await asyncio.sleep(0.2)
-        assert calls() == before
+        before, unchanged = calls(), 0
+
+        async def nobody_asks() -> bool:
+            """The feed asks once for what the stream has not told; then, for five seconds, nobody."""
+            nonlocal before, unchanged
+            assert await source() == "stream"
+            now = calls()
+            unchanged = unchanged + 1 if now == before else 0
+            before = now
+            return unchanged >= 20
+
+        await eventually("the exchange is asked no more", nobody_asks)
         system.kill("feed")
         await eventually("prices come over REST", asking)
         await eventually("the exchange is asked", lambda: _more(calls, before))

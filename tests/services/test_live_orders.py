@@ -101,7 +101,7 @@ class Trader:
         at = time.monotonic() if since is None else since
         self.live.see(self.account, LIVE.markets, at, committed or [])
 
-    async def until(self, check: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, check: Callable[[], bool], seconds: float = 30) -> None:
         """Fold what comes until `check`."""
         deadline = time.monotonic() + seconds
         while not check():

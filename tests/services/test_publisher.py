@@ -69,7 +69,7 @@ async def publishing(
         await asyncio.wait_for(running, 30)
 
 
-async def until(true: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
+async def until(true: Callable[[], Awaitable[Any]], seconds: float = 45) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not await true():

@@ -66,7 +66,7 @@ async def listening(url: str, *channels: str) -> AsyncIterator[Ears]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(true: Callable[[], object], seconds: float = 30) -> None:
+async def until(true: Callable[[], object], seconds: float = 45) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not true():
