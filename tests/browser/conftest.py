@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from browser.standin import STATIC, StandIn
 
@@ -82,33 +83,62 @@ def hub_control(standin: StandIn) -> HubControl:
 OpenPage = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def free_pages() -> list[Page]:
+    """A page that one test has done with, for the next: a new one costs half a second of work."""
+    return []
+
+
 @pytest.fixture
-def open_page(browser: Browser, dashboard_url: str) -> Iterator[OpenPage]:
+def open_page(browser: Browser, free_pages: list[Page], dashboard_url: str) -> Iterator[OpenPage]:
     """Open the dashboard at a hash and a screen size; fails if the page ever logs an error."""
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     errors: list[str] = []
+
+    def note_error(error: Error) -> None:
+        errors.append(str(error))
+
+    def note_line(line: ConsoleMessage) -> None:
+        if line.type in {"error", "warning"}:
+            errors.append(line.text)
 
     def open_at(
         view: str = "BTCUSDT/1m", size: tuple[int, int] = DESKTOP, scheme: Scheme = "dark"
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            locale="en-US",
-            reduced_motion="reduce",
-            color_scheme=scheme,
-        )
-        contexts.append(context)
-        context.set_default_timeout(30_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda line: errors.append(line.text) if line.type in {"error", "warning"} else None,
-        )
+        page = free_pages.pop() if free_pages else _new_page(browser)
+        pages.append(page)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.on("pageerror", note_error)
+        page.on("console", note_line)
         page.goto(f"{dashboard_url}#{view}")
         return page
 
     yield open_at
-    for context in contexts:
-        context.close()
+    for page in pages:
+        if page is not pages[0] or page.is_closed():
+            page.context.close()
+            continue
+        _forget(page)
+        page.remove_listener("pageerror", note_error)
+        page.remove_listener("console", note_line)
+        free_pages.append(page)
     assert [text for text in errors if not any(known in text for known in BROWSER_LOGS)] == []
+
+
+def _new_page(browser: Browser) -> Page:
+    context = browser.new_context(locale="en-US")
+    context.set_default_timeout(30_000)
+    return context.new_page()
+
+
+def _forget(page: Page) -> None:
+    """Leave a page as new. The next server has another origin, unless it gets the same port."""
+    for tab in page.context.pages:
+        if tab is not page:
+            tab.close()
+    page.unroute_all()
+    with suppress(Error):  # where no page was loaded, nothing is stored
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.context.clear_cookies()
+    page.goto("about:blank")
