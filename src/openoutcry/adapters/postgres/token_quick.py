@@ -108,13 +108,11 @@ def _largest(window: str) -> str:
     return _LARGEST.format(window=window, stored=stored, exact=_exact(window), between=between)
 
 
-def listing(
-    top: str, ranked_by: str = "", order: str = "top.volume DESC, top.token_id"
-) -> str:
-    """Return the statement of the list `top`, a CTE with `token_id`, `volume` and what else is in `order`.
+def listing(top: str, ranked_by: str = "", order: str = "top.volume DESC, top.token_id") -> str:
+    """Return the statement of the list `top`: a CTE with `token_id`, `volume`, and what is in `order`.
 
-    $1 to $6 are the bounds of time, the others are the CTE's. `ranked_by` is the window whose exact volume
-    the CTE has.
+    $1 to $6 are the bounds of time, the others are the CTE's. `ranked_by` is the window of which it has
+    the exact volume.
     """
     volumes = {
         window: "top.volume" if window == ranked_by else _exact(window) for window in _BOUNDS

@@ -1,9 +1,9 @@
-"""Tokens are found by what is typed: by how their symbol, their name or a word of it begins, or an address.
+"""Tokens are found by what is typed: how a symbol, a name or a word of it begins, or an address.
 
 `keys` holds a token's symbol, its name, and what is left of the name from each of its words on, in lower
-case. A beginning of any of them is one range in one index; there is no pattern whose wildcards would have
-to be quoted. Names are what somebody wrote into a contract: however long one is, what is kept of it is
-short, and no name can keep a block from being stored.
+case. A beginning of any of them is one range in one index; there is no pattern whose wildcards would
+have to be quoted. Names are what somebody wrote into a contract: however long one is, what is kept of it
+is short, and no name can keep a block from being stored.
 """
 
 from __future__ import annotations
