@@ -81,15 +81,26 @@ function Tokens({ desk, feed, ranking, search, chosen }: Props) {
     const descending = sort.by === column ? !sort.descending : firstTokenSort(column).descending;
     chosen.set({ sort: column, order: descending === firstTokenSort(column).descending ? "" : descending ? "down" : "up" });
   };
+  /** What was typed last may not have been drawn yet. */
+  const enter = (): void => {
+    const { q } = chosen.value.peek();
+    ranking.show(q, sort.by, sort.descending);
+    search.want(feed.isCut.peek() ? q : "");
+    const query = q.trim();
+    const first = ranking.rows.peek()[0];
+    if (first) open(first);
+    else if (isAddress(query)) open({ address: query });
+    else if (search.state.peek().kind === "asking") entered.current = q;
+  };
   const open = ({ address }: Pick<Token, "address">): void => void (location.hash = `#token/${address}`);
 
   const phase = feed.phase.value;
   const rows = ranking.rows.value;
   const found = search.state.value;
-  // Who pressed Enter before the answer was there gets the first of it.
+  // Who pressed Enter before the answer was there gets the first of it; what was drawn may be older than the key.
   useEffect(() => {
-    if (entered.current === null || found.kind === "asking") return;
-    const first = entered.current === choice.q ? rows[0] : undefined;
+    if (entered.current === null || search.state.peek().kind === "asking") return;
+    const first = entered.current === chosen.value.peek().q ? ranking.rows.peek()[0] : undefined;
     entered.current = null;
     if (first) open(first);
   }, [choice.q, rows, found]);
@@ -97,13 +108,7 @@ function Tokens({ desk, feed, ranking, search, chosen }: Props) {
     <main class="stage single markets" aria-busy={phase.kind === "loading"} data-phase={phase.kind} data-testid="tokens">
       <Banner hub={desk.hub} meanwhile="Tokens are asked for every 10 s." />
       <div class="toolbar" role="search" aria-label="Tokens">
-        <Find input={input} query={choice.q} onQuery={(q) => chosen.set({ q })} onEnter={() => {
-          const query = choice.q.trim();
-          const first = rows[0];
-          if (first) open(first);
-          else if (isAddress(query)) open({ address: query });
-          else if (found.kind === "asking") entered.current = choice.q;
-        }} />
+        <Find input={input} query={choice.q} onQuery={(q) => chosen.set({ q })} onEnter={enter} />
         <div class="chips-row" role="group" aria-label="Sorted by">
           {SORTS.map(([by, label]) => (
             <Chip key={by} label={label} on={sort.by === by} onClick={() => chosen.set({ sort: by, order: "" })} />
@@ -222,10 +227,11 @@ function NothingFound({ query, search, onClear }: { readonly query: string; read
   }
   return (
     <div class="notice" role="status" data-testid="nothing-found">
-      <h2>No token matches “{query}”</h2>
-      {found.kind === "failed" && <p>Only those at hand were searched. {found.message}</p>}
+      <h2>No {found.kind === "failed" ? "token of the list" : "token"} matches “{query}”</h2>
       {isAddress(query) ? (
         <p><a href={`#token/${query}`}>Look it up by its address</a>: the list has not all of them.</p>
+      ) : found.kind === "failed" ? (
+        <p>The others could not be searched. {found.message}</p>
       ) : found.kind === "found" ? (
         <p>Of all tokens, the beginnings of names, their words, symbols and addresses were searched.</p>
       ) : (
