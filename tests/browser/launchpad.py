@@ -53,6 +53,7 @@ class Launchpad:
     def __init__(self, count: int = 24, seed: int = 11) -> None:
         self.enabled = False
         self.mode = "ok"
+        self.searching = True
         self.requests: list[str] = []
         self.source = "chain"
         self.trades: dict[str, list[dict[str, Any]]] = {}
@@ -187,6 +188,8 @@ class Launchpad:
                 address = request.match_info.get("address")
                 if address is not None and address.lower() not in self._tokens:
                     return _refuse(404, f"There is no token {address}.")
+                if not self.searching and request.path.endswith("/search"):
+                    return _refuse(503, "The search does not answer. Try again in a moment.")
                 return web.json_response({"success": True, "data": handle(request)})
 
             return answer
@@ -194,6 +197,7 @@ class Launchpad:
         one = "/api/tokens/{address}"
         return [
             web.get("/api/tokens/top", answering(self._top)),
+            web.get("/api/tokens/search", answering(self._search)),
             web.get("/api/stats/volume", answering(self._platform)),
             web.get(one, answering(self._one)),
             web.get(one + "/candles", answering(self._candles)),
@@ -206,6 +210,15 @@ class Launchpad:
         window, limit = request.query.get("window", "24h"), int(request.query.get("limit", "50"))
         tokens = [] if self.mode == "empty" else self._sorted(window)[:limit]
         return {"window": window, "block": self.block, "asOf": _now(), "tokens": tokens}
+
+    def _search(self, request: web.Request) -> Any:
+        typed = request.query["q"].strip().lower()
+        found = [token for token in self._sorted("total") if _begins(token, typed)]
+        found += [t for t in self._sorted("new") if _begins(t, typed) and t not in found]
+        found.sort(key=lambda token: token["symbol"].lower() != typed)
+        limit = int(request.query.get("limit", "20"))
+        told = {"query": typed, "block": self.block, "asOf": _now()}
+        return {**told, "tokens": found[:limit]}
 
     def _one(self, request: web.Request) -> Any:
         address = request.match_info["address"].lower()
@@ -341,6 +354,12 @@ class Launchpad:
             + 0.012 * math.sin(seconds / 97)
         )
         return float(token["_price"] * (1 + 0.06 * min(age, 40)) * (1 + waves))
+
+
+def _begins(token: dict[str, Any], typed: str) -> bool:
+    starts = (token["symbol"], token["address"], token["creator"])
+    name = f" {token['name'].lower()}"
+    return f" {typed}" in name or any(each.lower().startswith(typed) for each in starts)
 
 
 def _hours(count: int, total: float, seed: int) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ export { isUp, type ConnectionState, type ConnectionStatus } from "./status.ts";
 export { TokensApi, type PageQuery } from "./tokens/api.ts";
 export type {
   ConfirmedTrade, HolderPage, PlatformVolume, Token, TokenCandle, TokenCandleQuery, TokenChange, TokenDetail, TokenHolder, TokenList, TokenPrice,
-  TokenSnapshot, TokenTrade, TokenTradePage, TokenWindow, TopTokens, Traded, TradedHour, TradedSize, VolumeDistribution,
+  TokenSnapshot, TokenTrade, TokenTradePage, TokensFound, TokenWindow, TopTokens, Traded, TradedHour, TradedSize, VolumeDistribution,
 } from "./tokens/types.ts";
 export type { TrafficReport } from "./traffic.ts";
 export { TradingApi, type BotChange, type BotDraft, type KillSwitchResult, type ListQuery, type Page } from "./trading/api.ts";

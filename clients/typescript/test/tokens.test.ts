@@ -38,6 +38,15 @@ describe("TokensApi", () => {
     expect(asked[0]?.url).toBe("http://h/api/tokens/top?window=7d&limit=500");
   });
 
+  it("searches for what was typed, whatever it is", async () => {
+    const found = { query: "50% & otter", block: 5, asOf: 9, tokens: [token] };
+    const { api, asked } = server(found);
+    expect(await api.search("50% & otter")).toEqual(found);
+    await api.search("0xab", { limit: 50 });
+    expect(asked.map(({ url }) => url)).toEqual(["http://h/api/tokens/search?q=50%25+%26+otter&limit=20", "http://h/api/tokens/search?q=0xab&limit=50"]);
+    await expect(server({ tokens: [{}] }).api.search("a")).rejects.toMatchObject({ kind: "malformed" });
+  });
+
   it("asks for one token", async () => {
     const { api, asked } = server({ ...token, marketCapSource: "chain", block: 5 });
     expect((await api.token(ADDRESS)).marketCapSource).toBe("chain");

@@ -30,7 +30,8 @@ export class TokenFeed {
   private readonly shownPhase = signal<Phase>({ kind: "loading" });
   private readonly shownTokens = signal<readonly Token[]>([]);
   private readonly shownNow = signal(Date.now());
-  private readonly lists = new Map<TokenWindow | "pushed", Heard>();
+  private readonly shownCut = signal(false);
+  private readonly lists = new Map<TokenWindow | "pushed" | "found", Heard>();
   private readonly moves = new Map<string, Move>();
   private readonly abort = new AbortController();
   private readonly stops: (() => void)[];
@@ -75,9 +76,9 @@ export class TokenFeed {
     return this.shownNow.value - this.heardAt < SILENCE;
   }
 
-  /** There are more tokens than the longest list has. */
-  get isCut(): boolean {
-    return (this.lists.get(this.window)?.tokens.length ?? 0) >= LIMIT;
+  /** There may be tokens that are in none of the lists: one of them is as long as a list can be. */
+  get isCut(): ReadonlySignal<boolean> {
+    return this.shownCut;
   }
 
   /** The last move of a token's price, while it is fresh. */
@@ -91,6 +92,20 @@ export class TokenFeed {
     if (window === this.window) return;
     this.window = window;
     void this.load();
+  }
+
+  /** Begin a question of one's own. Its answer is added to the lists, in place of what was added before. */
+  adding(): (tokens: readonly Token[]) => void {
+    const turn = (this.turn += 1);
+    return (tokens) => {
+      this.lists.set("found", { at: Date.now(), turn, tokens });
+      this.changed();
+    };
+  }
+
+  /** Forget what was added. */
+  drop(): void {
+    if (this.lists.delete("found")) this.changed();
   }
 
   /** Ask for the lists now; also what a retry does. The newest are in no other list until they are traded. */
@@ -120,7 +135,11 @@ export class TokenFeed {
 
   private take(tokens: readonly Token[]): void {
     this.lists.set("pushed", { at: Date.now(), turn: (this.turn += 1), tokens });
-    // The busiest alone are not the list.
+    this.changed();
+  }
+
+  /** The busiest alone are not the list. */
+  private changed(): void {
     if (this.shownPhase.peek().kind !== "loading") this.show();
   }
 
@@ -138,6 +157,7 @@ export class TokenFeed {
       if (moved !== 0 && !Number.isNaN(moved)) this.moves.set(address, { direction: moved > 0 ? "up" : "down", at: now });
     }
     for (const [address, { at }] of this.moves) if (now - at >= MOVED) this.moves.delete(address);
+    this.shownCut.value = lists.some(([, { tokens }]) => tokens.length >= LIMIT);
     this.shownTokens.value = [...known.values()];
     this.shownPhase.value = { kind: known.size > 0 ? "ready" : "empty" };
   }

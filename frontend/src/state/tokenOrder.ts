@@ -61,7 +61,7 @@ export function orderedTokens(tokens: Iterable<Token>, query: string, sort: Toke
 export function matches({ name, symbol, address, creator }: Token, query: string): boolean {
   const wanted = query.trim().toLowerCase();
   if (wanted === "") return true;
-  if (wanted.startsWith("0x")) return address.startsWith(wanted) || creator.startsWith(wanted);
+  if (wanted.startsWith("0x") && (address.startsWith(wanted) || creator.startsWith(wanted))) return true;
   return name.toLowerCase().includes(wanted) || symbol.toLowerCase().includes(wanted.replace(/^\$/, ""));
 }
 

@@ -45,6 +45,11 @@ export class TokenRanking {
     this.rank();
   }
 
+  /** Put everything in its place now: somebody has asked for what has come. */
+  again(): void {
+    this.rank();
+  }
+
   stop(): void {
     this.end();
   }

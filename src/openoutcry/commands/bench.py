@@ -13,7 +13,7 @@ from openoutcry.errors import ConfigError
 NAMES = (
     *("decode", "pipeline", "recorder", "hub", "candles", "latency", "startup"),
     *("prices", "outage", "klines", "public_stats", "private_hub", "tabs", "trading_core"),
-    *("volume", "tokens"),
+    *("volume", "tokens", "token_search"),
 )
 """The benchmarks that benchmarks/README.md describes."""
 CHECKOUT = Path(__file__).parents[3]

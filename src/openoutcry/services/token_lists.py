@@ -14,10 +14,17 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from openoutcry.adapters.postgres import token_charts, token_moments, token_quick, token_reader
+from openoutcry.adapters.postgres import (
+    token_charts,
+    token_moments,
+    token_quick,
+    token_reader,
+    token_search,
+)
 from openoutcry.adapters.postgres.pool import Pool, connection
 from openoutcry.adapters.postgres.token_moments import Moment
 from openoutcry.core.tokens.shapes import TokenItem, hour_item, token_item
+from openoutcry.core.tokens.sought import Sought
 from openoutcry.core.tokens.windows import last_of, second_of
 from openoutcry.services.shared_calls import NextCall, SharedCalls
 from openoutcry.tokens import DAY, Ranked, VolumeBucket, Volumes, Window
@@ -102,6 +109,19 @@ class TokenLists:
             return Kept(moment.version, second, moment.block, _items(found))
 
         return await self._get(f"{order} {size}", make)
+
+    async def found(self, sought: Sought, limit: int) -> Kept:
+        """Return the first `limit` tokens that were sought, read for this answer alone.
+
+        Raises StoreUnavailableError.
+        """
+        second = second_of(self._clock())
+        async with connection(self._reads) as lent:
+            told = await token_search.read_found(lent, sought, last_of(second), limit)
+        if told is None:
+            async with connection(self._pool) as lent:
+                told = await token_search.read_found_slowly(lent, sought, second, limit)
+        return Kept(told.version, second, told.block, _items(told.ranked))
 
     async def platform(self) -> Kept:
         """Return what all tokens together come to. Raises StoreUnavailableError."""

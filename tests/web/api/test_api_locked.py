@@ -49,7 +49,8 @@ MARKET = {
         )
     ),
     *("GET /fapi/v1/exchangeInfo", "GET /dapi/v1/exchangeInfo"),
-    *("GET /api/tokens/top", "GET /api/tokens/{address}", "GET /api/stats/volume"),
+    *("GET /api/tokens/top", "GET /api/tokens/search"),
+    *("GET /api/tokens/{address}", "GET /api/stats/volume"),
     *(
         f"GET /api/tokens/{{address}}/{name}"
         for name in ("candles", "volume/distribution", "holders", "trades")

@@ -186,7 +186,7 @@ async def test_document_describes_every_route(api: httpx.AsyncClient) -> None:
         *(f"/api/v1/analytics/{name}" for name in ("summary", "bots", "pnl")),
         *("/api/v1/portfolio", "/api/v1/portfolio/funds"),
         *("/api/v1/exchange-keys", "/api/v1/exchange-keys/{key_id}"),
-        *("/api/tokens/top", "/api/tokens/{address}", "/api/stats/volume"),
+        *("/api/tokens/top", "/api/tokens/search", "/api/tokens/{address}", "/api/stats/volume"),
         *(
             f"/api/tokens/{{address}}/{name}"
             for name in ("candles", "volume/distribution", "holders", "trades")

@@ -226,7 +226,8 @@ async def test_requests_are_limited(
 async def test_where_no_chain_is_followed(api: httpx.AsyncClient) -> None:
     """Every route says which setting it takes."""
     address = "0x" + "12" * 20
-    paths = ["/api/tokens/top", f"/api/tokens/{address}", "/api/stats/volume"]
+    paths = ["/api/tokens/top", "/api/tokens/search?q=a", f"/api/tokens/{address}"]
+    paths.append("/api/stats/volume")
     paths += [f"/api/tokens/{address}/{name}" for name in ("candles", "holders", "trades")]
     paths += [f"/api/tokens/{address}/volume/distribution", f"/api/trades/price/{address}"]
     answers = [await api.get(path) for path in paths]

@@ -4,7 +4,7 @@ import { ApiError, type JsonRequest, type MarketOptions, type RequestOptions, re
 import {
   type ConfirmedTrade, type HolderPage, isFields, isHolder, isListOf, isToken, isTokenTrade, isTradedHour, isTradedSize,
   type PlatformVolume, type TokenCandle, type TokenCandleQuery, type TokenDetail, type TokenList, type TokenPrice, type TokenTradePage,
-  type TokenWindow, type VolumeDistribution,
+  type TokensFound, type TokenWindow, type VolumeDistribution,
 } from "./types.ts";
 import { isDecimal } from "../decimal.ts";
 
@@ -26,6 +26,15 @@ export class TokensApi {
   async top(window: TokenWindow = "24h", { limit = 50, ...options }: RequestOptions & { readonly limit?: number } = {}): Promise<TokenList> {
     const data = await this.ask(`/api/tokens/top?${parameters({ window, limit })}`, options);
     return held<TokenList>(data, (fields) => isListOf(fields.tokens, isToken), "list of tokens");
+  }
+
+  /**
+   * Up to 50 tokens whose symbol, name or a word of it begins with `query`, or whose address or creator does: 0x and two
+   * or more digits. The largest first; before them those whose symbol it is. 1 to 64 characters.
+   */
+  async search(query: string, { limit = 20, ...options }: RequestOptions & { readonly limit?: number } = {}): Promise<TokensFound> {
+    const data = await this.ask(`/api/tokens/search?${parameters({ q: query, limit })}`, options);
+    return held<TokensFound>(data, (fields) => isListOf(fields.tokens, isToken), "list of tokens");
   }
 
   async token(address: string, options: RequestOptions = {}): Promise<TokenDetail> {

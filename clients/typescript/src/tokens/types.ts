@@ -65,6 +65,14 @@ export interface TokenList {
   readonly tokens: readonly Token[];
 }
 
+/** What was found of `query`, without the spaces around it. */
+export interface TokensFound {
+  readonly query: string;
+  readonly block: number | null;
+  readonly asOf: number;
+  readonly tokens: readonly Token[];
+}
+
 /** One bucket: `volume` in tokens, the quote volumes in ether. `time` is its start, ms since 1970. */
 export interface TokenCandle {
   readonly time: number;

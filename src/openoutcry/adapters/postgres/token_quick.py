@@ -108,8 +108,12 @@ def _largest(window: str) -> str:
     return _LARGEST.format(window=window, stored=stored, exact=_exact(window), between=between)
 
 
-def _list(top: str, ranked_by: str = "", order: str = "") -> str:
-    """Return the statement of a list that is ranked by a window, or by nothing that anything leaves."""
+def listing(top: str, ranked_by: str = "", order: str = "top.volume DESC, top.token_id") -> str:
+    """Return the statement of the list `top`: a CTE with `token_id`, `volume`, and what is in `order`.
+
+    $1 to $6 are the bounds of time, the others are the CTE's. `ranked_by` is the window of which it has
+    the exact volume.
+    """
     volumes = {
         window: "top.volume" if window == ranked_by else _exact(window) for window in _BOUNDS
     }
@@ -120,15 +124,15 @@ SELECT m.version, m.block, m.day AS day_through, m.week AS week_through, {COLUMN
 FROM moment m LEFT JOIN (
     top JOIN tokens t ON t.id = top.token_id JOIN token_figures f ON f.token_id = t.id
 ) ON true
-ORDER BY top.volume DESC, top.token_id{order}
+ORDER BY {order}
 """
 
 
 _SQL: Final = {
-    Window.DAY: _list(_largest("day"), "day"),
-    Window.WEEK: _list(_largest("week"), "week"),
-    Window.TOTAL: _list(_LARGEST_EVER),
-    None: _list(_NEWEST, order=" DESC"),
+    Window.DAY: listing(_largest("day"), "day"),
+    Window.WEEK: listing(_largest("week"), "week"),
+    Window.TOTAL: listing(_LARGEST_EVER),
+    None: listing(_NEWEST, order="top.volume DESC, top.token_id DESC"),
 }
 
 _ONE: Final = f"""
@@ -162,8 +166,13 @@ async def read_list(
     connection: Connection, window: Window | None, now: int, limit: int
 ) -> Listed | None:
     """Return the largest of a window, exact at `now` (µs), or the newest (None)."""
+    return await read_listing(connection, _SQL[window], now, limit)
+
+
+async def read_listing(connection: Connection, sql: str, now: int, *asked: Any) -> Listed | None:
+    """Return the list of a statement that `listing` has made, exact at `now` (µs)."""
     bounds = _bounds(now)
-    rows = await connection.fetch(_SQL[window], *bounds, limit)
+    rows = await connection.fetch(sql, *bounds, *asked)
     first = rows[0]
     if not _fits(first, bounds):
         return None

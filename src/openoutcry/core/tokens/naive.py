@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from openoutcry.core.intervals import HOUR, Interval
+from openoutcry.core.tokens.sought import NAMED, Sought
 from openoutcry.core.tokens.words import printable
 from openoutcry.tokens import (
     DAY,
@@ -17,6 +18,7 @@ from openoutcry.tokens import (
     Block,
     CountedTrade,
     Holder,
+    Ranked,
     SizeClass,
     Token,
     TokenCandle,
@@ -180,6 +182,29 @@ def sizes(blocks: Sequence[Block], token: bytes, since: int) -> list[SizeClass]:
             eth = counted.trade.eth
             classes[len(str(eth)) - 1 if eth else -1].append(counted.trade)
     return [SizeClass(exponent, *_sums(classes[exponent])) for exponent in sorted(classes)]
+
+
+def found(ranked: Iterable[Ranked], sought: Sought) -> list[Ranked]:
+    """Return the tokens that were sought: first those whose symbol it is, then the largest ever.
+
+    Of equal ones that which was known first (the least id). A word of a name begins after a space.
+    """
+    wanted = sought.text.lower()
+
+    def order(each: Ranked) -> tuple[bool, int, int]:
+        return each.token.symbol.lower() != wanted, -each.volumes.total, each.token.id
+
+    return sorted((each for each in ranked if _matches(each.token, sought, wanted)), key=order)
+
+
+def _matches(token: Token, sought: Sought, wanted: str) -> bool:
+    name = " " + token.name[:NAMED].lower()
+    if token.symbol.lower().startswith(wanted) or " " + wanted in name:
+        return True
+    first, last = sought.first, sought.last
+    if first is None or last is None:
+        return False
+    return first <= token.address <= last or first <= token.creator <= last
 
 
 def _sums(inside: Sequence[TokenTrade]) -> tuple[int, int, int, int]:

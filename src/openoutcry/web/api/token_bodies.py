@@ -28,6 +28,15 @@ class TokenList(Struct, frozen=True, rename="camel"):
     tokens: list[TokenItem]
 
 
+class TokensFound(Struct, frozen=True, rename="camel"):
+    """Tokens that were searched for, exact at `asOf` (ms); `block` is the newest that has been read."""
+
+    query: str
+    block: int | None
+    as_of: int
+    tokens: list[TokenItem]
+
+
 class TokenDetail(TokenItem, frozen=True, rename="camel"):
     """A token, with where the supply of its market cap was told, and of which block."""
 
@@ -153,6 +162,13 @@ class TokenListBody(Struct, frozen=True):
 
     success: bool
     data: TokenList
+
+
+class TokensFoundBody(Struct, frozen=True):
+    """`GET /api/tokens/search`."""
+
+    success: bool
+    data: TokensFound
 
 
 class TokenBody(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""`/api/tokens/top`, `/api/tokens/{address}` and `/api/stats/volume`: tokens and their figures."""
+"""`/api/tokens/top`, `…/search`, `…/{address}` and `/api/stats/volume`: tokens and their figures."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from litestar.params import QueryParameter
 from openoutcry.core.chain import hexes
 from openoutcry.core.tokens import amounts
 from openoutcry.core.tokens.shapes import hour_item, token_item
+from openoutcry.core.tokens.sought import LONGEST, sought
 from openoutcry.errors import BadRequestError
 from openoutcry.services.token_desk import Capital, TokenDesk
-from openoutcry.services.token_lists import Kept, Order
+from openoutcry.services.token_lists import FEW, Kept, Order
 from openoutcry.web.api.replies import CACHE_HEADERS, reply, reply_ready
 from openoutcry.web.api.token_asked import (
     LIVE,
@@ -35,6 +36,8 @@ from openoutcry.web.api.token_bodies import (
     TokenDetail,
     TokenList,
     TokenListBody,
+    TokensFound,
+    TokensFoundBody,
     encoded,
 )
 from openoutcry.web.api.token_history import chart_routes, list_routes
@@ -75,6 +78,43 @@ def token_routes(desk: TokenDesk | None) -> list[HTTPRouteHandler]:
         return reply_ready(request, ready, cache_control=LIVE)
 
     @get(
+        "/api/tokens/search",
+        summary="Tokens by what is typed",
+        description=(
+            "Those whose symbol, name, or a word of the name begins with `q`, in any case of letters; or"
+            " whose address or creator does, where `q` is `0x` and two or more hexadecimal digits. First"
+            " those whose symbol it is, then by their volume ever, the largest first, of equal ones that"
+            " which was known first. What is committed is found; no letter stands for another."
+        ),
+        tags=["tokens"],
+        responses=responses(TokensFoundBody, token=False),
+        response_headers=CACHE_HEADERS,
+    )
+    async def search(
+        request: Asked,
+        q: Annotated[
+            str | None,
+            QueryParameter(
+                name="q",
+                description=f"1 to {LONGEST} characters; spaces around it do not count.",
+                required=True,
+                examples=[Example("name", value="otter"), Example("address", value="0x634059")],
+            ),
+        ] = None,
+        limit: Annotated[
+            str | None,
+            QueryParameter(
+                name="limit", description="1 to 50.", examples=[Example("20", value="20")]
+            ),
+        ] = None,
+    ) -> Response[bytes]:
+        lists = followed(desk).lists
+        asked, most = sought(q), parse_limit(limit, 20, FEW)
+        kept = await lists.found(asked, most)
+        body = TokensFound(asked.text, kept.block, kept.second // MS, kept.tokens)
+        return reply(request, encoded(body), cache_control=LIVE)
+
+    @get(
         "/api/tokens/{address:str}",
         summary="A token",
         description=(
@@ -102,7 +142,7 @@ def token_routes(desk: TokenDesk | None) -> list[HTTPRouteHandler]:
         ready = kept.body(0, lambda: encoded(_platform(kept)))
         return reply_ready(request, ready, cache_control=LIVE)
 
-    return [top, token, platform, *chart_routes(desk), *list_routes(desk)]
+    return [top, search, token, platform, *chart_routes(desk), *list_routes(desk)]
 
 
 def _order(text: str) -> Order:
