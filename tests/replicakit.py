@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -90,7 +91,9 @@ class Standby:
 
     async def resume(self) -> None:
         """Let it show what it has received."""
-        await self.execute("SELECT pg_wal_replay_resume()")
+        # What it then shows may need rows gone that this very statement could see: it is cut short.
+        with suppress(asyncpg.SerializationError):
+            await self.execute("SELECT pg_wal_replay_resume()")
 
     async def execute(self, statement: str) -> None:
         """Run a statement on a connection of its own."""

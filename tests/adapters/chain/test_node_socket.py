@@ -19,7 +19,7 @@ from openoutcry.core.backoff import Backoff
 from openoutcry.errors import NodeNonsenseError, NodeRefusedError, NodeUnavailableError
 
 Talk = Callable[[web.WebSocketResponse, Any], Awaitable[None]]
-LIMITS = RpcLimits(timeout=2.0)
+LIMITS = RpcLimits(timeout=10.0)
 KEY = "0123456789abcdef-secret"
 
 
@@ -129,15 +129,17 @@ async def test_garbage_errors_and_silence(server: Server, session: aiohttp.Clien
     async def silent(_peer: web.WebSocketResponse, _call: Any) -> None:
         pass
 
-    rpc = SocketRpc(session, server.url, RpcLimits(timeout=0.3))
+    rpc = SocketRpc(session, server.url, LIMITS)
     server.talk = garbage
     with pytest.raises(NodeNonsenseError):
         await rpc.ask([("m", [])])
     server.talk = refused
     with pytest.raises(NodeRefusedError, match="no method"):
         await rpc.ask([("m", [])])
+    await rpc.close()
+    rpc = SocketRpc(session, server.url, RpcLimits(timeout=1.5))
     server.talk = silent
-    with pytest.raises(NodeUnavailableError, match=r"within 0\.3 s"):
+    with pytest.raises(NodeUnavailableError, match=r"within 1\.5 s"):
         await rpc.ask([("m", [])])
     server.talk = right
     assert await rpc.ask([("m", [1])]) == [[1]]

@@ -28,7 +28,7 @@ from openoutcry.errors import (
 
 KEY = "0123456789abcdef-secret"
 Handler = Callable[[web.Request, Any], Awaitable[web.StreamResponse]]
-Serve = Callable[[Handler], Awaitable[HttpRpc]]
+Serve = Callable[..., Awaitable[HttpRpc]]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def serve() -> AsyncIterator[Serve]:
     servers: list[TestServer] = []
     session = aiohttp.ClientSession()
 
-    async def start(handler: Handler) -> HttpRpc:
+    async def start(handler: Handler, timeout: float = 10.0) -> HttpRpc:
         async def answer(request: web.Request) -> web.StreamResponse:
             return await handler(request, json.loads(await request.read()))
 
@@ -46,7 +46,7 @@ async def serve() -> AsyncIterator[Serve]:
         server = TestServer(application)
         await server.start_server()
         servers.append(server)
-        limits = RpcLimits(timeout=0.5, retries=2, backoff=0.01, answer_bytes=200_000)
+        limits = RpcLimits(timeout=timeout, retries=2, backoff=0.01, answer_bytes=200_000)
         return HttpRpc(session, f"{server.make_url('/')}v2/{KEY}", limits)
 
     yield start
@@ -222,7 +222,7 @@ async def test_a_silent_node_and_an_endless_answer_end(serve: Serve) -> None:
         while True:
             await response.write(b" " * 50_000)
 
-    rpc = await serve(silent)
+    rpc = await serve(silent, 0.5)
     with pytest.raises(NodeUnavailableError, match=r"no answer within 0\.5 s"):
         await rpc.ask([("m", [])])
     with pytest.raises(TooMuchAskedError, match="200000 bytes"):

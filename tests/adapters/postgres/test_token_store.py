@@ -106,7 +106,7 @@ async def test_the_same_trade_sent_by_many_at_once(
     part = block(5, trade(1, COIN, 1, 7), transfer(2, COIN, 0, 1, 3))
 
     async def send() -> int:
-        connection = await dial(database_url, application_name="test")
+        connection = await dial(database_url, application_name="test", command_timeout=60)
         try:
             return len((await apply(connection, [part], part=True)).trades)
         finally:
