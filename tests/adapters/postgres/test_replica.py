@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
+from typing import NoReturn
 
 import asyncpg
 import pytest
@@ -121,6 +122,44 @@ async def test_a_quiet_primary_is_no_lag(replica: Replica) -> None:
     await replica.look()
     assert replica.usable
     assert (replica.status().lag_seconds or 0) < 1
+
+
+class Refusing:
+    """A pool whose server answers every question with an error."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        self.error = error
+
+    def acquire(self, *, timeout: float) -> NoReturn:  # noqa: ARG002 - as a pool's
+        """Fail as the server did."""
+        raise self.error
+
+
+async def test_a_question_that_is_cut_short_ends_nobody(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica ends what its replay needs out of the way, even a connect: it is asked again later."""
+    cut = asyncpg.SerializationError("canceling statement due to conflict with recovery")
+    with monkeypatch.context() as patch:
+        patch.setattr(replica, "_probe", Refusing(cut))
+        await replica.look()
+        assert replica.usable, "that says nothing of how far it is"
+    await replica.look()
+    assert replica.usable
+
+
+async def test_a_question_that_is_refused_is_told(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server says is what the status says."""
+    denied = asyncpg.InsufficientPrivilegeError("permission denied for function pg_control_system")
+    with monkeypatch.context() as patch:
+        patch.setattr(replica, "_probe", Refusing(denied))
+        await replica.look()
+    status = replica.status()
+    assert not status.ok
+    assert "permission denied for function" in status.reason
+    await looked(replica, ok=True)
 
 
 async def test_a_dead_replica(pair: Pair, primary: Pool, reads: RoutedReads) -> None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import Final, Self
 
+import asyncpg
 import structlog
 from msgspec import Struct
 
@@ -125,6 +126,12 @@ class Replica:
                 standby, at, system = await lent.fetchrow(_STANDBY)
         except StoreUnavailableError:
             self._status = ReplicaStatus(ok=False, reason="cannot be reached")
+        except asyncpg.TransactionRollbackError:
+            # It ends a question that stands in the way of what it has to replay, even a connect. That
+            # is no opinion: the last one grows old meanwhile.
+            return
+        except asyncpg.PostgresError as error:
+            self._status = ReplicaStatus(ok=False, reason=f"does not answer: {error}")
         else:
             self._status = self._judge(standby, at, system)
         self._looked = time.monotonic()
