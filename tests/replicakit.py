@@ -117,6 +117,7 @@ class Standby:
             "max_connections": 60,
             "shared_buffers": "32MB",
             "fsync": "off",
+            "dynamic_shared_memory_type": "mmap",
             # A question that stands in the way of what is to be replayed is ended at once.
             "max_standby_streaming_delay": "0",
             "wal_receiver_status_interval": "1s",

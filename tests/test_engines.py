@@ -97,6 +97,13 @@ async def test_durable_unless_temporary(folder: Path) -> None:
         assert await fetch(running.database_url, "SHOW fsync") == "on"
 
 
+async def test_a_killed_temporary_server_leaves_nothing_elsewhere(folder: Path) -> None:
+    """What it shares among its processes is in its directory, and goes with that."""
+    async with await engines.start(folder, temporary=True) as running:
+        running.kill_postgres()
+        assert list((folder / "postgres" / "pg_dynshmem").iterdir())
+
+
 async def test_second_start_is_refused(folder: Path) -> None:
     """Two supervisors cannot share a directory; the refusal names the first."""
     async with await engines.start(folder, temporary=True):

@@ -42,7 +42,8 @@ def engine(
     """Return the engine, not started; its first start makes the cluster.
 
     `port` also opens localhost TCP, with passwords (the socket needs none: only we may enter its
-    folder). `durable=False` leaves out fsync, for tests.
+    folder). `durable=False`, for tests, leaves out fsync, and
+    all that is in memory is in the directory too.
     """
     config = folders.root / "postgresql.conf"
     _write(config, _configuration(programs, folders, port=port, durable=durable))
@@ -125,6 +126,8 @@ def _configuration(programs: Programs, folders: DataDir, *, port: int, durable: 
         "random_page_cost": 1.1,
         "jit": "off",  # compiling costs more than our short queries
         "fsync": "on" if durable else "off",
+        # What a killed server leaves of its shared memory is to go with a temporary directory.
+        "dynamic_shared_memory_type": "posix" if durable else "mmap",
         "synchronous_commit": "on",
         "wal_compression": "on",
         "wal_buffers": "16MB",
