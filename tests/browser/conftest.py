@@ -126,6 +126,11 @@ def open_page(browser: Browser, free_pages: list[Page], dashboard_url: str) -> I
     assert [text for text in errors if not any(known in text for known in BROWSER_LOGS)] == []
 
 
+def press(page: Page, name: str) -> None:
+    """Press a button that may go away by itself: what it is for may come to pass without it."""
+    page.get_by_role("button", name=name).evaluate_all("buttons => buttons[0]?.click()")
+
+
 def _new_page(browser: Browser) -> Page:
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(30_000)

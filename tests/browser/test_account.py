@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.backoffice import api_key, session
-from browser.conftest import OpenPage
+from browser.conftest import OpenPage, press
 from browser.floor import furnish
 from browser.standin import StandIn
 from browser.test_trading import PHONE, another_tab, fill_form, row, sign_in, switch
@@ -261,5 +261,5 @@ def test_without_the_hub_rest_is_asked(open_page: OpenPage, standin: StandIn) ->
     page.reload()
     expect(page.get_by_test_id("error")).to_contain_text("The store does not answer")
     standin.floor.broken = False
-    page.get_by_role("button", name="Try again").click()
+    press(page, "Try again")
     expect(page.get_by_test_id("empty")).to_contain_text("No bots yet")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.backoffice import PASSWORD
+from browser.conftest import press
 
 if TYPE_CHECKING:
     from browser.conftest import OpenPage
@@ -191,7 +192,7 @@ def test_nothing_to_show_is_an_error_with_retry(open_page: OpenPage, standin: St
     sign_in(page)
     expect(page.get_by_test_id("error")).to_contain_text("The cache does not answer")
     standin.office.broken = False
-    page.get_by_role("button", name="Try again").click()
+    press(page, "Try again")
     expect(page.get_by_test_id("tiles")).to_be_visible()
 
 

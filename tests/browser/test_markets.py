@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.conftest import OpenPage
+from browser.conftest import OpenPage, press
 from browser.standin import StandIn
 
 pytestmark = pytest.mark.browser
@@ -316,7 +316,7 @@ def test_polling_while_the_hub_is_gone(open_page: OpenPage, standin: StandIn) ->
     expect(price).not_to_have_text(price.inner_text())
     expect(page.get_by_test_id("source")).to_contain_text("polled")
     standin.revive()
-    page.get_by_role("button", name="Reconnect now").click()
+    press(page, "Reconnect now")
     expect(page.get_by_test_id("source")).to_contain_text("Stream, live")
     changes(price)
 
@@ -362,7 +362,7 @@ def test_error_with_retry(open_page: OpenPage, standin: StandIn) -> None:
     page = open_page("markets")
     expect(page.get_by_test_id("error")).to_contain_text("Prices cannot be read")
     standin.mode = "ok"
-    page.get_by_role("button", name="Try again").click()
+    press(page, "Try again")
     listed(page)
 
 

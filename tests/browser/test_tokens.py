@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.conftest import OpenPage
+from browser.conftest import OpenPage, press
 from browser.standin import StandIn
 
 pytestmark = pytest.mark.browser
@@ -362,7 +362,7 @@ def test_a_token_while_the_hub_is_gone(open_page: OpenPage, standin: StandIn) ->
     top = page.get_by_test_id("tape").locator("tbody tr").first
     expect(top).to_have_attribute("data-tx", made["trades"][0]["txHash"])
     standin.revive()
-    page.get_by_role("button", name="Reconnect now").click()
+    press(page, "Reconnect now")
     expect(page.get_by_test_id("pill")).to_have_attribute("data-state", "live")
     made = standin.trade(address, "sell", 1)
     expect(top).to_have_attribute("data-tx", made["txHash"])
@@ -395,7 +395,7 @@ def test_error_with_retry(open_page: OpenPage, standin: StandIn, view: str) -> N
     page = open_page(where)
     expect(page.get_by_test_id("error").first).to_contain_text("The store does not answer")
     standin.launchpad.mode = "ok"
-    page.get_by_role("button", name="Try again").first.click()
+    press(page, "Try again")
     expect(page.get_by_test_id("error")).to_have_count(0)
     expect(page.get_by_test_id(view)).to_have_attribute("aria-busy", "false")
 

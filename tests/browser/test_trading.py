@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.backoffice import PASSWORD
-from browser.conftest import OpenPage
+from browser.conftest import OpenPage, press
 from browser.floor import Floor, furnish
 from browser.standin import StandIn
 
@@ -252,7 +252,7 @@ def test_lost_hub_is_seen_and_heals(desk: Callable[..., Page], standin: StandIn)
     for count in range(3):
         standin.on_floor(partial(Floor.log, level="INFO", message=f"missed {count}", bot_id=1))
     standin.revive()
-    page.get_by_role("button", name="Reconnect now").click()
+    press(page, "Reconnect now")
     expect(page.locator(".table-log .table-row")).to_have_count(8)
     expect(page.locator(".table-log .table-row").first).to_contain_text("missed 2")
     asked = [one for one in standin.told if one.get("channel") == "user"][-1]
@@ -375,7 +375,7 @@ def test_server_that_fails_is_told_apart_from_nothing(
     page.evaluate("location.hash = '#activity'")
     expect(page.get_by_test_id("error")).to_contain_text("The store does not answer")
     standin.floor.broken = False
-    page.get_by_role("button", name="Try again").click()
+    press(page, "Try again")
     expect(page.locator(".table-log .table-row")).to_have_count(5)
 
 
