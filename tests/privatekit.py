@@ -34,6 +34,7 @@ SELECT position, epoch, coalesce((SELECT string_agg(data, ',' ORDER BY position)
     WHERE outbox.user_id = $1), '') AS all
 FROM trading_accounts, trading_epoch WHERE user_id = $1
 """
+_UNPUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
 PUBLISHED = """
 SELECT coalesce((SELECT min(position) - 1 FROM outbox WHERE user_id = $1 AND published_at IS NULL),
     position), epoch
@@ -109,6 +110,12 @@ class Floor:
         await commit(self.pool, user.id, *data, kind=kind)
         if self.publisher is not None:
             self.publisher.wake()
+
+    async def published(self) -> None:
+        """Wait until all that was committed is in the histories, and noted to be."""
+        async with asyncio.timeout(45):
+            while await self.pool.fetchval(_UNPUBLISHED):
+                await asyncio.sleep(0.02)
 
     async def epoch(self) -> str:
         """Return the epoch."""

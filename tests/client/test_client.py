@@ -165,6 +165,7 @@ async def test_a_hub_that_says_goodbye(floor: Floor, free_port: int) -> None:
     await floor.commit(ada, 1)
     async with following(free_port, ApiKey(await floor.key(ada)), "user", "price:BTCUSDT") as one:
         await one.reach(1)
+        await floor.published()
         ending = asyncio.create_task(hub.end())
         assert (await one.until("disconnected")).data["code"] == 3001
         await ending
@@ -185,8 +186,7 @@ async def test_a_history_that_is_gone(floor: Floor, free_port: int) -> None:
         await one.until("disconnected")
         await ending
         await floor.commit(ada, 1, 2)
-        while await floor.pool.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):
-            await asyncio.sleep(0.02)
+        await floor.published()
         await floor.valkey.flushall()
         await floor.hub(port=free_port)
         await one.reach(2)

@@ -81,6 +81,7 @@ async def test_resume(floor: Floor) -> None:
         await first.reach(1)
     await floor.commit(ada, 2, 3)
     await floor.commit(ada, 4)
+    await floor.published()
     async with tab(floor, hub, ada) as second:
         second.known, second.offset, second.epoch = first.known, first.offset, first.epoch
         reads = floor.store.reads
@@ -99,6 +100,7 @@ async def test_not_recovered(floor: Floor, why: str) -> None:
     """What cannot be resumed is said to be so, with a fresh snapshot."""
     hub, ada = await floor.hub(), await floor.user("ada")
     await floor.commit(ada, *range(1, 9))
+    await floor.published()
     epoch = await floor.epoch()
     async with tab(floor, hub, ada) as one:
         await one.subscribe()
